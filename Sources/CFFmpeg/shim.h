@@ -1,0 +1,13 @@
+// libavcodec and kin, and the macros of them that Swift cannot import.
+#ifndef SIGNALBOX_CFFMPEG_SHIM_H
+#define SIGNALBOX_CFFMPEG_SHIM_H
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/avutil.h>
+#include <libavutil/channel_layout.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/opt.h>
+#include <libswresample/swresample.h>
+#include <libswscale/swscale.h>
+
+#endif

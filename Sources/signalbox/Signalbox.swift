@@ -1,0 +1,4 @@
+import ArgumentParser
+import Yams
+import Gateway
+@main struct S: ParsableCommand { }
