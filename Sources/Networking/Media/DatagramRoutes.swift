@@ -1,0 +1,60 @@
+import ICE
+import Wire
+
+/// Which shard a datagram belongs to: by the ufrag of a STUN request, otherwise by the path it came on.
+struct DatagramRoutes {
+    private struct Claim {
+        var shard: Int
+        /// Oldest first.
+        var paths: [FiveTuple] = []
+    }
+
+    private var claims: [String: Claim] = [:]
+    private var paths: [FiveTuple: (shard: Int, ufrag: String)] = [:]
+
+    /// STUN requests for `ufrag` belong to `shard`.
+    mutating func claim(_ ufrag: String, for shard: Int) {
+        release(ufrag)
+        claims[ufrag] = Claim(shard: shard)
+    }
+
+    /// Forgets `ufrag` and the paths learned through it.
+    mutating func release(_ ufrag: String) {
+        guard let claim = claims.removeValue(forKey: ufrag) else { return }
+        for path in claim.paths where paths[path]?.ufrag == ufrag { paths[path] = nil }
+    }
+
+    /// Everything on `path` belongs to the shard that claimed `ufrag`; ignored when nobody did.
+    mutating func claim(_ path: FiveTuple, through ufrag: String) {
+        guard let shard = claims[ufrag]?.shard else { return }
+        if paths[path]?.ufrag == ufrag { return }
+        paths[path] = (shard, ufrag)
+        claims[ufrag]?.paths.append(path)
+        if let count = claims[ufrag]?.paths.count, count > Self.pathLimit,
+            let oldest = claims[ufrag]?.paths.removeFirst(), paths[oldest]?.ufrag == ufrag
+        {
+            paths[oldest] = nil
+        }
+    }
+
+    /// The shard a datagram belongs to, by its first byte (RFC 7983 §7); `nil` when it is nobody's.
+    func shard(of datagram: [UInt8], on path: FiveTuple) -> Int? {
+        guard let first = datagram.first else { return nil }
+        switch first {
+        case 0...3:
+            if let ufrag = STUNMessage.localUfrag(of: datagram[...]) { return claims[ufrag]?.shard }
+            // Responses to our own checks and indications carry no user name.
+            return STUNMessage.isSTUN(datagram[...]) ? paths[path]?.shard : nil
+        case 20...63, 128...191:
+            return paths[path]?.shard
+        default:
+            return nil
+        }
+    }
+
+    /// Ufrags and paths known.
+    var counts: (ufrags: Int, paths: Int) { (claims.count, paths.count) }
+
+    /// Paths one client may open: a browser has a handful of candidates; more is a port scan with a password.
+    static let pathLimit = 64
+}

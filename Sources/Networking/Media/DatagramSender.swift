@@ -1,0 +1,220 @@
+import CMedia
+import Glibc
+import Wire
+
+/// Sends a loop's datagrams on the media port's descriptor. Confined to that loop.
+///
+/// A run of equal-sized datagrams to one destination (the last may be shorter) leaves with one `sendmsg` and
+/// `UDP_SEGMENT`; the rest with `sendmmsg`. Nothing is copied unless the kernel's buffer is full.
+final class DatagramSender {
+    /// A duplicate of the media port's descriptor, so that closing the port cannot make us write into a reused number.
+    private let descriptor: Int32
+    private let family: Int32
+    private let counters: MediaCounters
+    /// Datagrams that found the kernel's buffer full, oldest first.
+    private var parked = DatagramQueue(capacity: 0)
+    private var batch: [cmedia_datagram] = []
+    /// Kernel forms of addresses in use, so that a burst does not convert one anew.
+    private var converted: [TransportAddress: cmedia_address] = [:]
+    /// Destinations whose path does not take segmented sends, such as one with a small MTU.
+    private var unsegmented: Set<TransportAddress> = []
+    private var hasSegmented = false
+    private var wantsOffload: Bool
+
+    /// Takes over `descriptor`, which is closed with the sender.
+    ///
+    /// - Parameter offload: Whether segmentation offload is tried.
+    init(descriptor: Int32, family: Int32, counters: MediaCounters, offload: Bool = true) {
+        self.descriptor = descriptor
+        self.family = family
+        self.counters = counters
+        wantsOffload = offload
+        batch.reserveCapacity(Int(CMEDIA_BATCH_LIMIT))
+    }
+
+    deinit { close(descriptor) }
+
+    /// Whether datagrams wait for room in the kernel's buffer; call ``retry()`` a millisecond later.
+    var isBlocked: Bool { !parked.isEmpty }
+
+    /// Sends and empties `queue`. What finds the kernel's buffer full waits, up to ``parkingLimit`` bytes.
+    func send(_ queue: inout DatagramQueue) {
+        guard !queue.isEmpty else { return }
+        if isBlocked {
+            park(queue, from: 0)
+            retry()
+        } else {
+            let sent = transmit(queue)
+            if sent < queue.entries.count { park(queue, from: sent) }
+        }
+        queue.removeAll()
+    }
+
+    /// Tries again to send what waits.
+    func retry() {
+        guard isBlocked else { return }
+        let waiting = parked
+        let sent = transmit(waiting)
+        guard sent > 0 else { return }
+        parked = DatagramQueue(capacity: 0)
+        if sent < waiting.entries.count { park(waiting, from: sent) }
+    }
+
+    private func park(_ queue: DatagramQueue, from first: Int) {
+        for entry in queue.entries[first...] {
+            guard parked.byteCount + entry.count <= Self.parkingLimit else {
+                counters.overflowed(1)
+                continue
+            }
+            parked.append(queue.datagram(entry), to: entry.path)
+        }
+    }
+
+    /// Sends in order; returns the number of entries dealt with, fewer than all when the kernel's buffer is full.
+    private func transmit(_ queue: DatagramQueue) -> Int {
+        let entries = queue.entries
+        return queue.bytes.withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress else { return entries.count }
+            var plain = 0..<0
+            var index = 0
+            while index < entries.count {
+                let path = entries[index].path
+                let run = isOffloading(to: path.remote) ? segmentRun(entries, from: index) : 1
+                if run < 2 {
+                    plain = plain.isEmpty ? index..<index + 1 : plain.lowerBound..<index + 1
+                    index += 1
+                    continue
+                }
+                // What came before goes first, so that a destination gets its datagrams in order.
+                let sent = sendPlain(entries[plain], base)
+                guard sent == plain.count else { return plain.lowerBound + sent }
+                plain = index + run..<index + run
+                switch sendSegments(entries[index..<index + run], base) {
+                case .sent: break
+                case .full: return index
+                case .refused: plain = index..<index + run
+                }
+                index += run
+            }
+            return plain.isEmpty ? entries.count : plain.lowerBound + sendPlain(entries[plain], base)
+        }
+    }
+
+    /// How many entries from `first` on can leave as segments of one send.
+    private func segmentRun(_ entries: [DatagramQueue.Entry], from first: Int) -> Int {
+        let head = entries[first]
+        var end = head.offset + head.count
+        var index = first + 1
+        let last = min(entries.count, first + Int(CMEDIA_SEGMENT_LIMIT))
+        while index < last {
+            let entry = entries[index]
+            guard entry.count <= head.count, entry.offset == end, entry.path == head.path,
+                end + entry.count - head.offset <= Self.segmentedBytesLimit
+            else { break }
+            end += entry.count
+            index += 1
+            if entry.count < head.count { break }
+        }
+        return index - first
+    }
+
+    private enum SegmentedResult {
+        case sent
+        /// The kernel's buffer is full.
+        case full
+        /// Not possible for these; send them one by one.
+        case refused
+    }
+
+    private func sendSegments(_ run: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) -> SegmentedResult {
+        guard let first = run.first, let last = run.last, let segment = UInt16(exactly: first.count),
+            isReachable(first.path)
+        else { return .refused }
+        let length = last.offset + last.count - first.offset
+        var to = kernelAddress(first.path.remote)
+        var from = kernelAddress(first.path.local)
+        let result = cmedia_send_segments(descriptor, family, base + first.offset, length, segment, &to, &from)
+        switch -result {
+        case 0:
+            hasSegmented = true
+            counters.sent(run.count, bytes: length)
+            return .sent
+        case EAGAIN, ENOBUFS:
+            return .full
+        case EINVAL, EIO, EMSGSIZE, EOPNOTSUPP, ENOPROTOOPT:
+            refuseOffload(to: first.path.remote)
+            return .refused
+        default:
+            counters.failed(run.count)
+            return .sent
+        }
+    }
+
+    private func sendPlain(_ entries: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) -> Int {
+        var position = entries.startIndex
+        while position < entries.endIndex {
+            let chunk = entries[position...].prefix(Int(CMEDIA_BATCH_LIMIT))
+            guard isReachable(chunk[position].path) else {
+                counters.failed(1)
+                position += 1
+                continue
+            }
+            batch.removeAll(keepingCapacity: true)
+            for entry in chunk {
+                guard isReachable(entry.path) else { break }
+                batch.append(
+                    cmedia_datagram(
+                        to: kernelAddress(entry.path.remote),
+                        from: kernelAddress(entry.path.local),
+                        offset: entry.offset,
+                        length: entry.count
+                    )
+                )
+            }
+            let result = cmedia_send_batch(descriptor, family, base, batch, UInt32(batch.count))
+            if result > 0 {
+                let sent = chunk.prefix(Int(result))
+                counters.sent(sent.count, bytes: sent.reduce(0) { $0 + $1.count })
+                position += sent.count
+            } else if result == -EAGAIN || result == -ENOBUFS {
+                return position - entries.startIndex
+            } else {
+                counters.failed(1)
+                position += 1
+            }
+        }
+        return entries.count
+    }
+
+    /// An IPv4 socket cannot send to IPv6 addresses; nothing was received from them there either.
+    private func isReachable(_ path: FiveTuple) -> Bool {
+        path.transport == .udp && (family == 6 || !path.remote.ip.isIPv6) && !path.remote.ip.isUnspecified
+    }
+
+    private func kernelAddress(_ address: TransportAddress) -> cmedia_address {
+        if let known = converted[address] { return known }
+        if converted.count >= Self.tableLimit { converted.removeAll(keepingCapacity: true) }
+        let result = cmedia_address(address)
+        converted[address] = result
+        return result
+    }
+
+    private func isOffloading(to remote: TransportAddress) -> Bool {
+        wantsOffload && counters.isOffloading && (unsegmented.isEmpty || !unsegmented.contains(remote))
+    }
+
+    /// One destination that refuses may have a small MTU; several before any success mean that this machine cannot.
+    private func refuseOffload(to remote: TransportAddress) {
+        if unsegmented.count >= Self.tableLimit { unsegmented.removeAll() }
+        unsegmented.insert(remote)
+        if !hasSegmented, unsegmented.count >= Self.refusalsUntilOff { counters.stopOffloading() }
+    }
+
+    /// Bytes that wait for the kernel: a burst of keyframes to some hundred viewers; more would arrive too late.
+    static let parkingLimit = 4 * 1024 * 1024
+    /// Below the 65,507 bytes that IPv4 and UDP headers leave of a segmented send.
+    private static let segmentedBytesLimit = 65_000
+    /// Addresses remembered in a table before it starts anew.
+    private static let tableLimit = 4_096
+    private static let refusalsUntilOff = 4
+}

@@ -1,0 +1,266 @@
+import CMedia
+import Glibc
+import NIOCore
+import NIOPosix
+import Synchronization
+import Wire
+
+/// A datagram from the media port.
+struct ReceivedDatagram: Sendable {
+    var path: FiveTuple
+    var bytes: [UInt8]
+}
+
+/// The one UDP port that all viewers' media goes through (design decision 4).
+///
+/// One loop receives and hands each datagram to the shard it belongs to; every loop sends on the same descriptor.
+public final class MediaPlane: Sendable {
+    /// The address in use, with the port that was bound.
+    public let localAddress: TransportAddress
+    /// Where it listens, as configured, with the port that was bound.
+    public let listen: ListenAddress
+    /// What went through.
+    public let counters = MediaCounters()
+
+    private let channel: any Channel
+    private let descriptor: Int32
+    private let family: Int32
+    private let state = Mutex(State())
+
+    private struct State {
+        var routes = DatagramRoutes()
+        var receivers: [Receiver?] = []
+    }
+
+    private struct Receiver {
+        var loop: any EventLoop
+        var receive: @Sendable ([ReceivedDatagram]) -> Void
+    }
+
+    private init(channel: any Channel, descriptor: Int32, family: Int32, local: TransportAddress, listen: ListenAddress)
+    {
+        self.channel = channel
+        self.descriptor = descriptor
+        self.family = family
+        localAddress = local
+        self.listen = listen
+    }
+
+    /// Binds the port and begins to receive on `loop`.
+    public static func open(_ listen: ListenAddress, on loop: any EventLoop) async throws(NodeError) -> MediaPlane {
+        let bound = try bind(listen)
+        let duplicate = dup(bound.descriptor)
+        do {
+            guard duplicate >= 0 else { throw SystemError(errno) }
+            let handler = MediaHandler(local: bound.local)
+            let bootstrap = DatagramBootstrap(group: loop)
+                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: vectorBytes))
+                .channelOption(.datagramVectorReadMessageCount, value: vectorCount)
+                .channelOption(.maxMessagesPerRead, value: 4)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler) }
+                }
+            let channel = try await bootstrap.withBoundSocket(bound.descriptor).get()
+            // Tells to which of our addresses a datagram was sent, so that the answer leaves from there.
+            if bound.listen.isWildcard { try? await channel.setOption(.receivePacketInfo, value: true).get() }
+            let plane = MediaPlane(
+                channel: channel,
+                descriptor: duplicate,
+                family: bound.local.ip.isIPv6 ? 6 : 4,
+                local: bound.local,
+                listen: bound.listen
+            )
+            handler.plane.withLock { $0 = plane }
+            return plane
+        } catch {
+            if duplicate >= 0 { Glibc.close(duplicate) }
+            throw NodeError(
+                problem: "The media port \(listen) cannot be used: \(error).",
+                remedy: "Raise the limit of open files, or look at the system's log."
+            )
+        }
+    }
+
+    private struct Bound {
+        var descriptor: Int32
+        var local: TransportAddress
+        var listen: ListenAddress
+    }
+
+    private static func bind(_ listen: ListenAddress) throws(NodeError) -> Bound {
+        let unspecified6 = IPAddress(bytes: [UInt8](repeating: 0, count: 16)) ?? IPAddress(v4: 0)
+        do throws(SystemError) {
+            var result: Int32
+            switch listen {
+            case .address(let address):
+                var kernel = cmedia_address(binding: address)
+                result = cmedia_udp_bind(&kernel, 0, receiveBuffer, sendBuffer)
+            case .everywhere(let port):
+                var kernel = cmedia_address(binding: TransportAddress(unspecified6, port: port))
+                result = cmedia_udp_bind(&kernel, 1, receiveBuffer, sendBuffer)
+                // A machine without IPv6.
+                if result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL {
+                    kernel = cmedia_address(binding: TransportAddress(IPAddress(v4: 0), port: port))
+                    result = cmedia_udp_bind(&kernel, 0, receiveBuffer, sendBuffer)
+                }
+            }
+            let descriptor = try SystemError.check(result)
+            var kernel = cmedia_address()
+            _ = cmedia_local_address(descriptor, &kernel)
+            let local = TransportAddress(kernel) ?? TransportAddress(unspecified6, port: kernel.port)
+            let port = local.port
+            let bound: ListenAddress =
+                switch listen {
+                case .everywhere: .everywhere(port: port)
+                case .address(let address): .address(TransportAddress(address.ip, port: port))
+                }
+            return Bound(descriptor: descriptor, local: local, listen: bound)
+        } catch {
+            throw explain(error, listen)
+        }
+    }
+
+    private static func explain(_ error: SystemError, _ listen: ListenAddress) -> NodeError {
+        switch error.code {
+        case EADDRINUSE:
+            NodeError(
+                problem: "The media port \(listen) is in use by another process.",
+                remedy: "Stop it (\"ss -lunp\" shows it), or set listen.media to another port."
+            )
+        case EADDRNOTAVAIL:
+            NodeError(
+                problem: "The media address \(listen) is not one of this machine's.",
+                remedy: "Set listen.media to an address that \"ip addr\" shows, or to :\(listen.port) for all of them."
+            )
+        case EACCES:
+            NodeError(
+                problem: "The media port \(listen) may not be used by this user.",
+                remedy: "Set listen.media to a port above 1023, or grant CAP_NET_BIND_SERVICE."
+            )
+        default:
+            NodeError(
+                problem: "The media port \(listen) cannot be opened: \(error).",
+                remedy: "Set listen.media to an address and port that can be bound."
+            )
+        }
+    }
+
+    /// Names the receiver of a shard's datagrams. It is called on `loop`.
+    func attach(shard: Int, on loop: any EventLoop, receive: @escaping @Sendable ([ReceivedDatagram]) -> Void) {
+        state.withLock { state in
+            while state.receivers.count <= shard { state.receivers.append(nil) }
+            state.receivers[shard] = Receiver(loop: loop, receive: receive)
+        }
+    }
+
+    /// A sender on this port's descriptor for one loop.
+    func makeSender(offload: Bool = true) throws(NodeError) -> DatagramSender {
+        let duplicate = dup(descriptor)
+        guard duplicate >= 0 else {
+            throw NodeError(
+                problem: "The media port cannot be shared between the loops: \(SystemError(errno)).",
+                remedy: "Raise the limit of open files (ulimit -n)."
+            )
+        }
+        return DatagramSender(descriptor: duplicate, family: family, counters: counters, offload: offload)
+    }
+
+    /// STUN requests for `ufrag` belong to `shard`, at once and for every loop.
+    func claim(_ ufrag: String, for shard: Int) { state.withLock { $0.routes.claim(ufrag, for: shard) } }
+
+    /// Forgets `ufrag` and the paths learned through it.
+    func release(_ ufrag: String) { state.withLock { $0.routes.release(ufrag) } }
+
+    /// Everything on `path` belongs to the shard that claimed `ufrag`.
+    func claim(_ path: FiveTuple, through ufrag: String) { state.withLock { $0.routes.claim(path, through: ufrag) } }
+
+    /// Stops receiving and closes the port; senders close theirs with their loops.
+    public func close() async {
+        try? await channel.close().get()
+        state.withLock { $0.receivers.removeAll() }
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    /// Routes one batch from the receiving loop.
+    fileprivate func route(_ datagrams: [ReceivedDatagram]) {
+        var unknown = 0
+        var bytes = 0
+        let deliveries = state.withLock { state -> [(Receiver, [ReceivedDatagram])] in
+            var batches: [Int: [ReceivedDatagram]] = [:]
+            for datagram in datagrams {
+                bytes += datagram.bytes.count
+                if let shard = state.routes.shard(of: datagram.bytes, on: datagram.path) {
+                    batches[shard, default: []].append(datagram)
+                } else {
+                    unknown += 1
+                }
+            }
+            return batches.compactMap { shard, batch in
+                guard shard < state.receivers.count, let receiver = state.receivers[shard] else { return nil }
+                return (receiver, batch)
+            }
+        }
+        counters.received(datagrams.count, bytes: bytes, unknown: unknown)
+        for (receiver, batch) in deliveries {
+            if receiver.loop.inEventLoop {
+                receiver.receive(batch)
+            } else {
+                receiver.loop.execute { receiver.receive(batch) }
+            }
+        }
+    }
+
+    /// Datagrams per `recvmmsg`.
+    private static let vectorCount = 32
+    /// 2 KiB for each: more than any MTU a browser sends with.
+    private static let vectorBytes = vectorCount * 2_048
+    /// Feedback of a thousand viewers for some hundred milliseconds.
+    private static let receiveBuffer: Int32 = 4 * 1024 * 1024
+    /// A keyframe to a hundred viewers at once.
+    private static let sendBuffer: Int32 = 8 * 1024 * 1024
+}
+
+/// Collects what one read brought and routes it as a batch.
+private final class MediaHandler: ChannelInboundHandler, Sendable {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    /// Set right after the channel is there; datagrams that come earlier belong to nobody anyway.
+    let plane = Mutex<MediaPlane?>(nil)
+    private let local: TransportAddress
+    /// Touched on the receiving loop only; the lock is never contended.
+    private let batch = Mutex<[ReceivedDatagram]>([])
+
+    init(local: TransportAddress) { self.local = local }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = unwrapInboundIn(data)
+        guard let remote = TransportAddress(envelope.remoteAddress) else { return }
+        var local = self.local
+        if let packetInfo = envelope.metadata?.packetInfo,
+            let destination = TransportAddress(packetInfo.destinationAddress)
+        {
+            local.ip = destination.ip
+        }
+        let datagram = ReceivedDatagram(
+            path: FiveTuple(.udp, local: local, remote: remote),
+            bytes: Array(envelope.data.readableBytesView)
+        )
+        batch.withLock { $0.append(datagram) }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        let datagrams = batch.withLock { batch in
+            let datagrams = batch
+            batch.removeAll(keepingCapacity: true)
+            return datagrams
+        }
+        guard !datagrams.isEmpty else { return }
+        plane.withLock { $0 }?.route(datagrams)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { plane.withLock { $0 = nil } }
+
+    /// The kernel reports errors of earlier sends here; they concern one destination, not the port.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+}

@@ -1,0 +1,44 @@
+import DTLS
+import Relay
+import Wire
+
+/// What a relay is started with.
+public struct NodeConfiguration: Sendable {
+    /// The node's name, usually the host name.
+    public var name: String
+    /// The program's version.
+    public var version: String
+    /// Where the media port listens, in the configuration's form.
+    public var media: String
+    /// Addresses under which clients reach us, besides the machine's own.
+    public var advertise: [IPAddress]
+    /// The cameras.
+    public var cameras: [CameraConfiguration]
+    /// The relay-wide delivery policy.
+    public var delivery: DeliveryPolicy
+    /// The certificate of our DTLS side.
+    public var certificate: DTLSCertificate
+    /// Whether bursts are sent with segmentation offload where the kernel can.
+    public var segmentationOffload: Bool
+
+    /// Creates a configuration.
+    public init(
+        name: String,
+        version: String,
+        media: String = "127.0.0.1:8189",
+        advertise: [IPAddress] = [],
+        cameras: [CameraConfiguration] = [],
+        delivery: DeliveryPolicy = .auto,
+        certificate: DTLSCertificate,
+        segmentationOffload: Bool = true
+    ) {
+        self.name = name
+        self.version = version
+        self.media = media
+        self.advertise = advertise
+        self.cameras = cameras
+        self.delivery = delivery
+        self.certificate = certificate
+        self.segmentationOffload = segmentationOffload
+    }
+}

@@ -1,0 +1,119 @@
+import Glibc
+import Relay
+import Synchronization
+import Wire
+
+/// Merges what the shards publish into the relay's snapshot, and feeds the history. Safe to use from any thread.
+final class NodeSampler: Sendable {
+    private struct State {
+        var shards: [ShardSnapshot]
+        var delays: [Double?]
+        var node: NodeSnapshot
+        var presented: [ListenerSnapshot] = []
+        var process = ProcessStatistics()
+        var sampledAt: Instant?
+        var latest: Snapshot?
+    }
+
+    private let state: Mutex<State>
+    private let startedAt: Instant
+    private let clock: RelayClock
+    private let events: EventLog
+    private let history: HistoryStore
+    private let mediaListener: ListenerSnapshot
+
+    init(
+        configuration: NodeConfiguration,
+        shards: Int,
+        startedAt: Instant,
+        clock: RelayClock,
+        events: EventLog,
+        history: HistoryStore,
+        mediaListener: ListenerSnapshot
+    ) {
+        var node = NodeSnapshot(name: configuration.name, version: configuration.version, processID: getpid())
+        node.delivery = configuration.delivery
+        node.listeners = [mediaListener]
+        state = Mutex(
+            State(
+                shards: Array(repeating: ShardSnapshot(), count: shards),
+                delays: Array(repeating: nil, count: shards),
+                node: node
+            )
+        )
+        self.startedAt = startedAt
+        self.clock = clock
+        self.events = events
+        self.history = history
+        self.mediaListener = mediaListener
+    }
+
+    /// The latest snapshot.
+    var latest: Snapshot? { state.withLock { $0.latest } }
+
+    /// What the program knows of itself and shows to the operator.
+    func present(pageURL: String?, listeners: [ListenerSnapshot], notices: [String]) {
+        state.withLock { state in
+            state.node.pageURL = pageURL
+            state.node.listeners = listeners + [mediaListener]
+            state.node.notices = notices
+        }
+    }
+
+    /// A shard has something new to show.
+    func publish(_ snapshot: ShardSnapshot, loopDelay: Double?, from shard: Int) {
+        state.withLock { state in
+            guard shard < state.shards.count else { return }
+            state.shards[shard] = snapshot
+            state.delays[shard] = loopDelay
+        }
+    }
+
+    /// Merges what the shards published last; once a second also remembers it.
+    func merge(at now: Instant) {
+        let (previous, shards, delays) = state.withLock { ($0.sampledAt, $0.shards, $0.delays) }
+        let isNewSecond = previous.map { now - $0 >= .seconds(1) } ?? true
+        var process: ProcessStatistics?
+        if isNewSecond {
+            // Reads files, so not under the lock.
+            var statistics = state.withLock { $0.process }
+            statistics.sample(at: now)
+            process = statistics
+        }
+        let cameras = shards.flatMap(\.cameras).sorted { $0.id < $1.id }
+        let viewers = shards.flatMap(\.viewers).sorted { ($1.age, $0.id) < ($0.age, $1.id) }
+        let newest = events.newest(Snapshot.eventLimit)
+        let snapshot = state.withLock { state in
+            if let process {
+                state.process = process
+                // Steps of a second, so that the history does not drift, but never a burst to catch up.
+                let next = previous.map { $0 + .seconds(1) } ?? now
+                state.sampledAt = now - next > .seconds(1) ? now : next
+            }
+            var node = state.node
+            node.uptime = (now - startedAt).inSeconds
+            node.cpu = state.process.cpu
+            node.residentBytes = state.process.residentBytes
+            node.descriptors = state.process.descriptors
+            node.descriptorLimit = state.process.descriptorLimit
+            node.threads = state.process.threads
+            node.bitrateIn = shards.reduce(0) { $0 + $1.bitrateIn }
+            node.bitrateOut = shards.reduce(0) { $0 + $1.bitrateOut }
+            node.loopDelay = delays.compactMap { $0 }.max()
+            let snapshot = Snapshot(
+                sampledAt: now,
+                wallClock: clock.wallMilliseconds(at: now),
+                node: node,
+                cameras: cameras,
+                viewers: viewers,
+                pairs: shards.flatMap(\.pairs),
+                hls: shards.flatMap(\.hls).sorted { $0.id < $1.id },
+                operations: shards.flatMap(\.operations).sorted { $0.startedAt < $1.startedAt },
+                events: newest
+            )
+            state.latest = snapshot
+            return snapshot
+        }
+        if isNewSecond { history.record(snapshot) }
+    }
+}

@@ -1,0 +1,122 @@
+import NIOCore
+import Relay
+import Synchronization
+
+extension RelayNode {
+    /// Admits a viewer on its camera's shard.
+    public func join(_ request: JoinRequest) async throws(ViewerRefusal) -> JoinedViewer {
+        guard let shard = shard(camera: request.camera) else { throw .noCamera }
+        let result = await shard.run { driver -> Result<JoinedViewer, ViewerRefusal> in
+            Result { () throws(ViewerRefusal) in try driver.join(request) }
+        }
+        return try result.get()
+    }
+
+    /// Negotiates WebRTC.
+    public func offer(_ sdp: String, viewer: String) async throws(ViewerRefusal) -> String {
+        guard let shard = shard(viewer: viewer) else { throw .noViewer }
+        let result = await shard.run { driver -> Result<String, ViewerRefusal> in
+            Result { () throws(ViewerRefusal) in
+                try driver.perform { (shard, now, effects) throws(ViewerRefusal) in
+                    try shard.offer(sdp, viewer: viewer, at: now, into: &effects)
+                }
+            }
+        }
+        return try result.get()
+    }
+
+    /// A trickled remote candidate.
+    public func candidate(_ candidate: String, viewer: String) async {
+        await shard(viewer: viewer)?.run { driver in
+            driver.perform { $0.candidate(candidate, viewer: viewer, at: $1, into: &$2) }
+        }
+    }
+
+    /// What the page says of itself.
+    public func report(_ report: ViewerReport, viewer: String) async {
+        await shard(viewer: viewer)?.run { driver in
+            driver.perform { $0.report(report, viewer: viewer, at: $1, into: &$2) }
+        }
+    }
+
+    /// The viewer's control channel closed.
+    public func controlClosed(viewer: String, channel: UInt64) async {
+        await shard(viewer: viewer)?.run { driver in
+            driver.perform { $0.controlClosed(viewer: viewer, channel: channel, at: $1, into: &$2) }
+        }
+    }
+
+    /// The viewer ends its session.
+    public func leave(viewer: String, reason: String) async {
+        await shard(viewer: viewer)?.run { driver in
+            driver.perform { $0.leave(viewer: viewer, reason: reason, at: $1, into: &$2) }
+        }
+    }
+
+    /// The viewer's peer ends, the viewer stays.
+    public func closePeer(viewer: String) async {
+        await shard(viewer: viewer)?.run { driver in
+            driver.perform { $0.closePeer(viewer: viewer, at: $1, into: &$2) }
+        }
+    }
+
+    /// Serves one HLS request.
+    public func hls(_ request: HLSRequest, reply: @escaping @Sendable (HLSResponse) -> Void) {
+        _ = cancellableHLS(request, reply: reply)
+    }
+
+    /// Serves one HLS request that can be cancelled while it waits for its part; then `reply` is not called.
+    public func cancellableHLS(
+        _ request: HLSRequest,
+        reply: @escaping @Sendable (HLSResponse) -> Void
+    ) -> HLSCancellation {
+        guard let shard = shard(camera: request.camera) else {
+            reply(HLSResponse(status: 404, contentType: "text/plain", body: Array("no such camera\n".utf8)))
+            return HLSCancellation(shard: nil)
+        }
+        let cancellation = HLSCancellation(shard: shard)
+        shard.loop.execute {
+            guard !cancellation.isCancelled else { return }
+            cancellation.waits(for: shard.driver.value.hls(request, reply: reply))
+        }
+        return cancellation
+    }
+}
+
+/// Takes back an HLS request whose client went away. Safe to use from any thread.
+public final class HLSCancellation: Sendable {
+    private struct State {
+        var isCancelled = false
+        var ticket: UInt64?
+    }
+
+    private let shard: RelayNode.ShardHandle?
+    private let state = Mutex(State())
+
+    init(shard: RelayNode.ShardHandle?) { self.shard = shard }
+
+    var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    func waits(for ticket: UInt64?) {
+        let isLate = state.withLock { state in
+            state.ticket = ticket
+            return state.isCancelled
+        }
+        if isLate, let ticket { shard?.driver.value.cancelHLS(ticket) }
+    }
+
+    /// Takes the request back. Does nothing when it was answered.
+    public func cancel() {
+        let ticket = state.withLock { state in
+            state.isCancelled = true
+            return state.ticket
+        }
+        guard let shard, let ticket else { return }
+        shard.loop.execute { shard.driver.value.cancelHLS(ticket) }
+    }
+}
+
+extension ViewerRefusal {
+    fileprivate static var noCamera: ViewerRefusal { ViewerRefusal(.notFound, "there is no such camera") }
+    fileprivate static var noViewer: ViewerRefusal { ViewerRefusal(.notFound, "there is no such viewer; it has left") }
+}

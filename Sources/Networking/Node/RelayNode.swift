@@ -1,0 +1,253 @@
+import NIOCore
+import NIOPosix
+import Relay
+import Synchronization
+import Wire
+
+/// The relay in this process: event loops, shards, cameras' connections and the media port.
+///
+/// A camera and its viewers live on one loop. Requests are routed by the camera's name, or by the shard's number that
+/// is part of every viewer's id. Safe to use from any thread.
+public final class RelayNode: ViewerService {
+    /// The viewers' UDP port.
+    public let media: MediaPlane
+    /// What happened.
+    public let events: EventLog
+    /// Maps the monotonic clock to wall clock time.
+    public let clock: RelayClock
+
+    let shards: [ShardHandle]
+    private let cameraShards: [String: Int]
+    private let group: any EventLoopGroup
+    private let ownsGroup: Bool
+    private let sampler: NodeSampler
+    private let historyStore: HistoryStore
+    private let phase = Mutex(Phase.running)
+
+    private enum Phase { case running, stopping }
+
+    /// A driver, reachable from everywhere, usable on its loop only.
+    struct ShardHandle: Sendable {
+        var loop: any EventLoop
+        var driver: NIOLoopBound<ShardDriver>
+    }
+
+    private init(
+        media: MediaPlane,
+        events: EventLog,
+        clock: RelayClock,
+        shards: [ShardHandle],
+        cameraShards: [String: Int],
+        group: any EventLoopGroup,
+        ownsGroup: Bool,
+        sampler: NodeSampler,
+        history: HistoryStore
+    ) {
+        self.media = media
+        self.events = events
+        self.clock = clock
+        self.shards = shards
+        self.cameraShards = cameraShards
+        self.group = group
+        self.ownsGroup = ownsGroup
+        self.sampler = sampler
+        historyStore = history
+    }
+
+    /// Opens the media port and starts to pull the cameras.
+    ///
+    /// - Parameter group: The loops to run on; by default one per core, shut down with the node.
+    /// - Throws: ``NodeError`` when a port or address cannot be used.
+    public static func start(
+        configuration: NodeConfiguration,
+        group given: MultiThreadedEventLoopGroup? = nil
+    ) async throws(NodeError) -> RelayNode {
+        let listen = try ListenAddress(parsing: configuration.media)
+        let group = given ?? MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        let loops = group.makeIterator().map { $0 }
+        do throws(NodeError) {
+            let media = try await MediaPlane.open(listen, on: loops[0])
+            return try await start(configuration, media, loops, group, ownsGroup: given == nil)
+        } catch {
+            if given == nil { try? await group.shutdownGracefully() }
+            throw error
+        }
+    }
+
+    private static func start(
+        _ configuration: NodeConfiguration,
+        _ media: MediaPlane,
+        _ loops: [any EventLoop],
+        _ group: any EventLoopGroup,
+        ownsGroup: Bool
+    ) async throws(NodeError) -> RelayNode {
+        let now = MonotonicClock.now()
+        let clock = RelayClock(monotonicNow: now, unixMilliseconds: MonotonicClock.wallMilliseconds())
+        let events = EventLog()
+        let history = HistoryStore()
+        let sampler = NodeSampler(
+            configuration: configuration,
+            shards: loops.count,
+            startedAt: now,
+            clock: clock,
+            events: events,
+            history: history,
+            mediaListener: ListenerSnapshot(name: "media/udp", address: media.listen.description)
+        )
+        let cameras = configuration.cameras.sorted { $0.name < $1.name }
+        var cameraShards: [String: Int] = [:]
+        for (position, camera) in cameras.enumerated() { cameraShards[camera.name] = position % loops.count }
+
+        var handles: [ShardHandle] = []
+        do {
+            for (index, loop) in loops.enumerated() {
+                let own = cameras.filter { cameraShards[$0.name] == index }
+                let shardConfiguration = ShardConfiguration(
+                    candidates: InterfaceAddresses.candidates(for: media.listen, advertise: configuration.advertise),
+                    certificate: configuration.certificate,
+                    clock: clock,
+                    delivery: configuration.delivery,
+                    instance: UInt16(clamping: index)
+                )
+                let driver = try await loop.submit {
+                    let driver = ShardDriver(
+                        index: index,
+                        shard: RelayShard(
+                            configuration: shardConfiguration,
+                            events: events,
+                            random: SystemRandomNumberGenerator(),
+                            at: MonotonicClock.now()
+                        ),
+                        on: loop,
+                        plane: media,
+                        sender: try media.makeSender(offload: configuration.segmentationOffload),
+                        publish: { snapshot, loopDelay in
+                            sampler.publish(snapshot, loopDelay: loopDelay, from: index)
+                            // One shard's tick is the node's.
+                            if index == 0 { sampler.merge(at: MonotonicClock.now()) }
+                        }
+                    )
+                    return NIOLoopBound(driver, eventLoop: loop)
+                }.get()
+                handles.append(ShardHandle(loop: loop, driver: driver))
+                media.attach(shard: index, on: loop) { driver.value.receive($0) }
+                try await loop.submit {
+                    driver.value.perform { shard, now, effects in shard.configure(own, at: now, into: &effects) }
+                    driver.value.start()
+                }.get()
+            }
+        } catch {
+            for handle in handles { try? await handle.loop.submit { handle.driver.value.shutdown() }.get() }
+            await media.close()
+            throw error as? NodeError
+                ?? NodeError(problem: "The relay could not start: \(error).", remedy: "Look at the system's log.")
+        }
+        return RelayNode(
+            media: media,
+            events: events,
+            clock: clock,
+            shards: handles,
+            cameraShards: cameraShards,
+            group: group,
+            ownsGroup: ownsGroup,
+            sampler: sampler,
+            history: history
+        )
+    }
+
+    /// What the program knows and the operator should see: the page's address, listeners besides the media port, and
+    /// standing remarks. Shown from the next snapshot on.
+    public func present(pageURL: String?, listeners: [ListenerSnapshot], notices: [String]) {
+        sampler.present(pageURL: pageURL, listeners: listeners, notices: notices)
+    }
+
+    /// Says goodbye to cameras and viewers, closes the media port and ends the loops if they are ours.
+    ///
+    /// Takes at most ``shutdownLimit``; calling it again returns at once.
+    public func shutdown() async {
+        let isFirst = phase.withLock { phase in
+            defer { phase = .stopping }
+            return phase == .running
+        }
+        guard isFirst else { return }
+        let work = Task {
+            for shard in shards { try? await shard.loop.submit { shard.driver.value.shutdown() }.get() }
+            await media.close()
+            // TEARDOWNs get a moment to leave; connections close themselves after it.
+            try? await Task.sleep(for: Self.flushTime)
+            if ownsGroup { try? await group.shutdownGracefully() }
+        }
+        // Whichever comes first: a loop that hangs must not keep the process from ending.
+        let (ended, continuation) = AsyncStream<Void>.makeStream()
+        Task {
+            await work.value
+            continuation.finish()
+        }
+        Task {
+            try? await Task.sleep(for: Self.shutdownLimit)
+            continuation.finish()
+        }
+        for await _ in ended {}
+    }
+
+    // MARK: Routing
+
+    private var isRunning: Bool { phase.withLock { $0 == .running } }
+
+    /// The shard that has the camera.
+    func shard(camera: String) -> ShardHandle? { isRunning ? cameraShards[camera].map { shards[$0] } : nil }
+
+    /// The shard that has the viewer.
+    func shard(viewer: String) -> ShardHandle? {
+        guard isRunning, let index = RelayShard.viewerShard(of: viewer), shards.indices.contains(index) else {
+            return nil
+        }
+        return shards[index]
+    }
+
+    // MARK: Window and door
+
+    /// The latest snapshot, at most a quarter of a second old.
+    public func snapshot() -> Snapshot? { sampler.latest }
+
+    /// Values of some series.
+    public func history(_ request: HistoryRequest) async -> HistoryReply { historyStore.reply(to: request) }
+
+    /// Older events.
+    public func events(_ request: EventsRequest) async -> [EventSnapshot] {
+        events.newest(min(max(request.limit, 1), 1_000), before: request.before)
+    }
+
+    /// Asks for a change; the shard of the camera or viewer decides.
+    public func submit(_ command: Command) async -> CommandReply {
+        guard isRunning else { return .refused("the relay is shutting down") }
+        let target: ShardHandle?
+        let missing: String
+        if let camera = command.action.camera {
+            target = shard(camera: camera)
+            missing = "there is no camera \(camera)"
+        } else if let viewer = command.action.viewer {
+            target = shard(viewer: viewer)
+            missing = "there is no viewer \(viewer); it has left"
+        } else {
+            return .refused("the command names neither a camera nor a viewer")
+        }
+        guard let target else { return .refused(missing) }
+        return await target.run { driver in
+            driver.perform { shard, now, effects in shard.submit(command, at: now, into: &effects) }
+        }
+    }
+
+    /// Time that ``shutdown()`` takes at most.
+    public static let shutdownLimit: Duration = .seconds(3)
+    private static let flushTime: Duration = .milliseconds(100)
+}
+
+extension RelayNode.ShardHandle {
+    /// Runs `body` on the shard's loop.
+    func run<Value: Sendable>(_ body: @escaping @Sendable (ShardDriver) -> Value) async -> Value {
+        await withCheckedContinuation { continuation in
+            loop.execute { continuation.resume(returning: body(driver.value)) }
+        }
+    }
+}
