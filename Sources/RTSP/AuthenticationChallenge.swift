@@ -137,7 +137,7 @@ private func schemeAndParameter(_ part: String) -> (scheme: String?, parameter: 
 /// What stands between the quotes. The result can be put between quotes again: a value that is not well formed loses its
 /// quotes and backslashes.
 private func unquoted(_ text: String) -> String {
-    var bytes = Array(text.utf8)
+    var bytes = text.utf8.filter { $0 >= 0x20 && $0 != 0x7F }
     if bytes.count >= 2, bytes.first == 0x22, bytes.last == 0x22 { bytes = Array(bytes[1..<(bytes.count - 1)]) }
     var isEscaped = false
     var isWellFormed = true
@@ -151,5 +151,5 @@ private func unquoted(_ text: String) -> String {
         }
     }
     if !isWellFormed || isEscaped { bytes.removeAll { $0 == 0x22 || $0 == 0x5C } }
-    return String(decoding: bytes.filter { $0 >= 0x20 && $0 != 0x7F }, as: UTF8.self)
+    return String(decoding: bytes, as: UTF8.self)
 }

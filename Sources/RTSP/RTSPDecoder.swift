@@ -123,7 +123,7 @@ public struct RTSPDecoder: Sendable {
                 position = end
                 synchronised()
                 return frame
-            case 0x00, 0x0A, 0x0D:
+            case let byte where isSynchronised && (byte == 0x00 || byte == 0x0A || byte == 0x0D):
                 try skipPadding()
             default:
                 switch messageStart() {

@@ -134,7 +134,8 @@ public struct SessionHeader: Equatable, Sendable {
 
     /// Parses a header; `nil` when the identifier is empty, too long or not printable.
     public init?(parsing value: String) {
-        let fields = value.utf8.split(separator: 0x3B).map { String(decoding: $0, as: UTF8.self).trimmingBlanks }
+        let fields = value.utf8.split(separator: 0x3B, omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self).trimmingBlanks }
         guard let identifier = fields.first, !identifier.isEmpty,
             identifier.utf8.count <= Self.maximumIdentifierBytes,
             identifier.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
