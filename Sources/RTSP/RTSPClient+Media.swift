@@ -30,14 +30,14 @@ extension RTSPClient {
         case .tcp:
             // "RTP/AVP" alone is what some cameras answer although they mean TCP; ports make it a different matter.
             if let reply, reply.lowerTransport == .udp, reply.interleaved == nil, reply.serverPort != nil {
-                fail(.unsupportedTransport(asked: .tcp, reason: "it answered with UDP"), into: &effects)
+                failTransport("it answered with UDP", into: &effects)
                 return
             }
             routing.assign(track: track, asked: askedChannels(track), reply: reply?.interleaved)
         case .udp:
             if let reply, reply.lowerTransport == .tcp || reply.interleaved != nil || reply.isMulticast {
                 let other = reply.isMulticast ? "multicast" : "TCP"
-                fail(.unsupportedTransport(asked: .udp, reason: "it answered with \(other)"), into: &effects)
+                failTransport("it answered with \(other)", into: &effects)
                 return
             }
             routing[track]?.serverPort = reply?.serverPort
@@ -65,8 +65,7 @@ extension RTSPClient {
                 effects.append(.report(.fallingBackToUDP))
                 sendDescribe(at: now, into: &effects)
             } else {
-                let reason = "it refused with status 461"
-                fail(.unsupportedTransport(asked: session.transport, reason: reason), into: &effects)
+                failTransport("it refused with status 461", into: &effects)
             }
             return
         }
@@ -77,6 +76,14 @@ extension RTSPClient {
         // Pictures without sound are better than none.
         effects.append(.report(.trackRefused(track: track, status: response.status)))
         setUp(from: track + 1, at: now, into: &effects)
+    }
+
+    private mutating func failTransport(_ reason: String, into effects: inout [RTSPEffect]) {
+        fail(
+            hasFallenBack
+                ? .noUsableTransport(udp: reason) : .unsupportedTransport(asked: session.transport, reason: reason),
+            into: &effects
+        )
     }
 
     // MARK: Packets

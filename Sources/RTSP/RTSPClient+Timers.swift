@@ -34,7 +34,12 @@ extension RTSPClient {
 
     private mutating func handlePlayingTimeout(at now: Instant, into effects: inout [RTSPEffect]) {
         if let deadline = firstDatagramDeadline, now >= deadline {
-            fail(.noDatagrams(seconds: Int(configuration.timeouts.firstDatagram.components.seconds)), into: &effects)
+            let seconds = Int(configuration.timeouts.firstDatagram.components.seconds)
+            fail(
+                hasFallenBack
+                    ? .noUsableTransport(udp: "no packet arrived within \(seconds) s") : .noDatagrams(seconds: seconds),
+                into: &effects
+            )
             return
         }
         if let deadline = stallDeadline, now >= deadline, let track = routing.mainTrack {

@@ -265,6 +265,9 @@ public struct RTSPClient: Sendable {
     /// Whether the camera keeps state for us that TEARDOWN ends.
     var hasSession: Bool { session.header != nil || !routing.activeTracks.isEmpty }
 
+    /// TCP was refused and UDP is tried.
+    var hasFallenBack: Bool { configuration.transport == .auto && session.transport == .udp }
+
     /// The aggregate request URI.
     var baseURI: String { session.base?.uri ?? configuration.url.description }
 }

@@ -28,6 +28,8 @@ public enum RTSPFailure: Error, Equatable, Sendable {
     case unsupportedTransport(asked: RTSPTransport, reason: String)
     /// UDP was agreed but nothing arrived.
     case noDatagrams(seconds: Int)
+    /// The camera refused TCP, and UDP, tried next, did not work either.
+    case noUsableTransport(udp: String)
     /// No local UDP ports were free.
     case noLocalPorts
     /// The camera offers nothing that can be shown.
@@ -60,6 +62,7 @@ public enum RTSPFailure: Error, Equatable, Sendable {
         case .unsupportedTransport(let asked, let reason):
             "The camera does not deliver over \(asked.rawValue.uppercased()): \(reason)."
         case .noDatagrams(let seconds): "No UDP packet arrived within \(seconds) s of PLAY."
+        case .noUsableTransport(let udp): "The camera refuses TCP, and UDP does not work: \(udp)."
         case .noLocalPorts: "No pair of UDP ports was free for the camera's media."
         case .noPlayableTracks(let offered):
             "The camera offers nothing that can be shown: \(offered.isEmpty ? "no media" : offered.joined(separator: ", "))."
@@ -90,6 +93,8 @@ public enum RTSPFailure: Error, Equatable, Sendable {
         case .unsupportedTransport(.tcp, _): "Set `transport: udp` for this camera."
         case .unsupportedTransport(.udp, _), .noLocalPorts: "Set `transport: tcp` for this camera."
         case .noDatagrams: "Let UDP from the camera through the firewall, or set `transport: tcp`."
+        case .noUsableTransport:
+            "Allow RTP over RTSP (TCP) on the camera, or let UDP from it through the firewall."
         case .noPlayableTracks: "Switch the camera's video to H.264."
         case .notRTSP: "Check the port in `source`, and whether it has to be rtsps instead of rtsp."
         case .redirected: "Put that URL into `source` if it is the right camera."
@@ -112,13 +117,14 @@ public enum RTSPFailure: Error, Equatable, Sendable {
         case .unsupportedTransport, .noDatagrams, .stalled, .connectionClosedByCamera(.playing), .malformed,
             .refused(454, _, _):
             true
-        case .badCredentials, .authenticationRequired, .unsupportedAuthentication, .notFound, .noLocalPorts,
+        case .badCredentials, .authenticationRequired, .unsupportedAuthentication, .notFound, .noUsableTransport,
+            .noLocalPorts,
             .noPlayableTracks, .notRTSP, .redirected, .redirectRefused, .refused, .timeout, .connectionClosedByCamera:
             false
         }
     }
 
-    /// The transport to try next, where another one may work.
+    /// The transport to try next, where another one may work. Follow it once only: a camera may refuse both.
     public var suggestedTransport: RTSPTransport? {
         switch self {
         case .unsupportedTransport(let asked, _): asked == .tcp ? .udp : .tcp

@@ -206,7 +206,18 @@ import Wire
     @Test func `a camera that refuses both ends at UDP`() throws {
         var camera = try ScriptedCamera { $0.method == .setup ? reply($0, 461) : goodAnswer($0) }
         try camera.connect()
-        #expect(camera.failure == .unsupportedTransport(asked: .udp, reason: "it refused with status 461"))
+        #expect(camera.failure == .noUsableTransport(udp: "it refused with status 461"))
+        #expect(camera.failure?.canRetryAtOnce == false)
+        #expect(camera.failure?.suggestedTransport == nil)
+    }
+
+    @Test func `a camera that refuses TCP and sends no datagram either is not tried in circles`() throws {
+        var camera = try ScriptedCamera { request in
+            request.headers["Transport"]?.contains("TCP") == true ? reply(request, 461) : goodAnswer(request)
+        }
+        try camera.connect()
+        try camera.advance(.seconds(3))
+        #expect(camera.failure == .noUsableTransport(udp: "no packet arrived within 3 s"))
     }
 
     @Test func `a camera that answers TCP with UDP ports is asked for UDP next`() throws {
