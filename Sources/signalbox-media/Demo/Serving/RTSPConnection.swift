@@ -68,6 +68,8 @@ final class RTSPConnection: ChannelInboundHandler {
             while let incoming = try decoder.next() {
                 // Interleaved packets from a client are receiver reports; hearing them was all.
                 guard case .request(let request) = incoming, server.condition != .hung else { continue }
+                // Nobody may ask and ask and not read the answers.
+                guard context.channel.isWritable else { return context.close(promise: nil) }
                 let playedBefore = session?.isPlaying ?? false
                 write(response(to: request).bytes, context)
                 if session?.isPlaying == true, !playedBefore { playbackStarted() }
