@@ -1,0 +1,414 @@
+// The page of one camera: joins what decides (delivery.js), what plays (webrtc.js, llhls.js), what the relay says
+// (signalling.js) and what people see.
+
+import { Delivery } from "./delivery.js";
+import { LowLatencyPlayer, hlsSupport } from "./llhls.js";
+import { Signalling } from "./signalling.js";
+import { Receiver } from "./webrtc.js";
+import { deliveryNames, seconds, wordsFor } from "./words.js";
+
+const element = (id) => document.getElementById(id);
+const camera = decodeURIComponent(location.pathname).replace(/^\/+|\/+$/g, "");
+const socketURL = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/${camera}/ws`;
+const videos = { webrtc: element("webrtc"), hls: element("hls") };
+/** HLS without signalling is started after this many milliseconds without a welcome. */
+const unsignalledAfter = 4000;
+
+const state = {
+  viewer: null,
+  iceServers: [],
+  hlsURL: `/${camera}/index.m3u8`,
+  source: { state: "connecting", reason: "" },
+  clock: null,
+  clockOffset: null,
+  isMuted: true,
+  ended: null,
+  begunAt: performance.now(),
+  firstFrameMilliseconds: null,
+  transitions: [],
+  fps: null,
+  frames: 0,
+};
+
+// Delivery.
+
+const delivery = new Delivery(
+  {
+    startWebRTC() {
+      receiver.start(state.iceServers);
+      render();
+    },
+    stopWebRTC() {
+      receiver.stop();
+      forgetOffers();
+      render();
+    },
+    startHLS() {
+      if (!hlsSupport(videos.hls)) return delivery.hlsImpossible("this browser cannot play HLS");
+      watchHLS();
+      player.start(state.hlsURL);
+      render();
+    },
+    stopHLS() {
+      player.stop();
+      render();
+    },
+    show,
+    changed: () => reportMode(),
+  },
+  () => performance.now(),
+);
+
+const player = new LowLatencyPlayer(videos.hls, () => state.viewer);
+
+const receiver = new Receiver(videos.webrtc, {
+  offer(sdp) {
+    if (signalling.send({ type: "offer", sdp })) pendingOffers.push(receiver.peer);
+    else delivery.webrtcFailed("no signalling connection");
+  },
+  candidate: (candidate) => signalling.send({ type: "candidate", candidate }),
+  connected: () => delivery.webrtcConnected(),
+  disconnected: () => delivery.webrtcDisconnected(),
+  failed: (reason) => delivery.webrtcFailed(reason),
+  frames: () => {
+    noteFrame();
+    delivery.webrtcFrames();
+  },
+});
+
+/** Offers on their way: answers come in their order, and those to a peer that is gone mean nothing. */
+const pendingOffers = [];
+
+function forgetOffers() {
+  pendingOffers.fill(null);
+}
+
+function show(kind, reason) {
+  const other = kind === "webrtc" ? "hls" : "webrtc";
+  videos[kind].muted = state.isMuted;
+  videos[other].muted = true;
+  videos[kind].classList.add("shown");
+  videos[other].classList.remove("shown");
+  state.transitions.push({ at: Math.round(performance.now()), to: kind, reason });
+  state.fps = null;
+  reportMode();
+  // The peer may go a moment later; by then the relay has to know that it is not missed.
+  setTimeout(reportMode, 1000);
+  render();
+}
+
+function watchHLS() {
+  const video = videos.hls;
+  const session = player;
+  const begun = {};
+  watchHLS.current = begun;
+  const isCurrent = () => watchHLS.current === begun && delivery.hls.phase !== "off";
+  const framed = () => {
+    if (!isCurrent() || video.readyState < 2) return;
+    noteFrame();
+    delivery.hlsFrames();
+  };
+  if (video.requestVideoFrameCallback) {
+    const next = () => {
+      if (!isCurrent()) return;
+      framed();
+      video.requestVideoFrameCallback(next);
+    };
+    video.requestVideoFrameCallback(next);
+  }
+  let decoded = 0;
+  const count = () => {
+    if (!isCurrent()) return;
+    const total = video.getVideoPlaybackQuality?.().totalVideoFrames ?? video.currentTime;
+    if (total > decoded && !session.video.paused) framed();
+    decoded = total;
+    setTimeout(count, 250);
+  };
+  setTimeout(count, 250);
+}
+
+function noteFrame() {
+  state.firstFrameMilliseconds ??= performance.now() - state.begunAt;
+}
+
+// Signalling.
+
+const signalling = new Signalling(
+  socketURL,
+  () => ({
+    type: "hello",
+    viewer: state.viewer ?? undefined,
+    codecs: Receiver.codecs(),
+    mse: hlsSupport(videos.hls) === "mse",
+    network: navigator.connection?.effectiveType,
+  }),
+  {
+    message: (message) => handlers[message.type]?.(message),
+    closed(attempts) {
+      if (state.viewer === null && attempts >= 3) delivery.unsignalled();
+      render();
+    },
+  },
+);
+
+const handlers = {
+  welcome(message) {
+    const isKnown = state.viewer === message.viewer;
+    state.viewer = message.viewer;
+    state.iceServers = message.iceServers ?? [];
+    state.hlsURL = message.hls;
+    state.ended = null;
+    adoptSource(message.source);
+    if (!Receiver.isSupported()) delivery.obstacle ??= "this browser has no WebRTC";
+    delivery.welcomed(message.policy, message.source);
+    // A relay that does not know us any more has no peer for us either.
+    if (!isKnown && delivery.webrtc.phase === "up") receiver.start(state.iceServers);
+    reportMode();
+  },
+  answer(message) {
+    const peer = pendingOffers.shift();
+    if (peer && peer === receiver.peer) receiver.answered(message.sdp);
+  },
+  refused(message) {
+    const peer = pendingOffers.shift();
+    if (peer && peer === receiver.peer) delivery.refused(message.kind, message.reason, message.retryAfter);
+  },
+  candidate: (message) => receiver.candidate(message.candidate),
+  clock(message) {
+    state.clock = message;
+    const offset = message.wallMs - Date.now();
+    // The message is late by its way here, never early: the largest offset is the truest.
+    state.clockOffset = state.clockOffset === null ? offset : Math.max(offset, state.clockOffset - 1);
+  },
+  source(message) {
+    adoptSource(message);
+    delivery.sourceChanged(message);
+    render();
+  },
+  switch(message) {
+    if (message.url) state.hlsURL = message.url;
+    delivery.switched(message.to, message.reason);
+    render();
+  },
+  bye(message) {
+    const isFinal = message.retryAfter === undefined || message.kind === "notFound";
+    if (!isFinal) {
+      // The viewer is gone; what still plays, plays on, and a new one is asked for in a while.
+      state.viewer = null;
+      signalling.later(message.retryAfter * 1000);
+      return;
+    }
+    state.ended = message.reason || "The relay ended this session.";
+    signalling.end();
+    delivery.end();
+    render();
+  },
+};
+
+function adoptSource({ state: name, reason, codec, gopMilliseconds, bframes, notes }) {
+  state.source = { state: name, reason: reason ?? "", codec, gopMilliseconds, bframes, notes: notes ?? [] };
+}
+
+function reportMode() {
+  signalling.send({
+    type: "mode",
+    current: delivery.shown,
+    reason: delivery.reason || delivery.why,
+    peer: delivery.webrtc.phase === "off" ? "closed" : "open",
+  });
+}
+
+// Numbers.
+
+function behindLive() {
+  const now = state.clockOffset === null ? null : Date.now() + state.clockOffset;
+  if (delivery.shown === "webrtc") {
+    const shownAt = receiver.pictureTime(state.clock);
+    return shownAt === null || now === null ? null : Math.max((now - shownAt) / 1000, 0);
+  }
+  if (delivery.shown === "hls") {
+    const shownAt = player.pictureTime;
+    if (shownAt !== null && now !== null) return Math.max((now - shownAt) / 1000, 0);
+    return player.behindEdge;
+  }
+  return null;
+}
+
+async function statistics() {
+  const shared = { behindLive: behindLive() ?? undefined, firstFrameMilliseconds: state.firstFrameMilliseconds ?? undefined };
+  const video = videos[delivery.shown ?? "hls"];
+  if (video.videoWidth > 0) Object.assign(shared, { width: video.videoWidth, height: video.videoHeight });
+  if (delivery.shown === "webrtc") return { ...shared, ...(await receiver.statistics()) };
+  const quality = video.getVideoPlaybackQuality?.();
+  const now = performance.now();
+  const frames = quality?.totalVideoFrames ?? 0;
+  const before = statistics.before ?? { at: now, frames };
+  statistics.before = { at: now, frames };
+  const fps = now > before.at && frames >= before.frames ? ((frames - before.frames) * 1000) / (now - before.at) : undefined;
+  return {
+    ...shared,
+    fps,
+    framesDecoded: frames,
+    framesDropped: quality?.droppedVideoFrames,
+    freezes: player.freezes,
+    freezeSeconds: player.freezeMilliseconds / 1000,
+    bufferMilliseconds: player.buffered * 1000,
+  };
+}
+
+async function report() {
+  const numbers = await statistics();
+  state.fps = numbers.fps ?? null;
+  state.frames = numbers.framesDecoded ?? state.frames;
+  if (delivery.shown) signalling.send({ type: "stats", ...numbers });
+  render();
+}
+
+// What people see.
+
+function notice() {
+  if (state.ended) return { title: "Session ended", text: state.ended, isFinal: true };
+  const words = wordsFor(state.source.state);
+  if (state.source.state !== "live" && state.viewer) {
+    return { title: words.badge, text: state.source.reason || words.text, isBusy: words.tone === "wait" };
+  }
+  if (!signalling.isOpen && delivery.shown === null) return { title: "Connecting", text: "Reaching the relay.", isBusy: true };
+  if (delivery.shown === null) return { title: "Loading", text: delivery.why, isBusy: true };
+  return null;
+}
+
+function render() {
+  const words = state.ended ? { badge: "Ended", tone: "quiet" } : wordsFor(state.viewer ? state.source.state : "connecting");
+  const isLost = delivery.shown !== null && state.viewer === null;
+  const badge = element("badge");
+  badge.textContent = isLost ? "Live" : words.badge;
+  badge.dataset.tone = isLost ? "live" : words.tone;
+  const shownNotice = notice();
+  element("notice").hidden = shownNotice === null;
+  if (shownNotice) {
+    element("notice-title").textContent = shownNotice.title;
+    element("notice-text").textContent = shownNotice.text;
+    element("spinner").hidden = !shownNotice.isBusy;
+    element("again").hidden = !shownNotice.isFinal;
+  }
+  element("stage").classList.toggle("dimmed", shownNotice !== null && delivery.shown !== null);
+  const chip = element("delivery");
+  chip.textContent = deliveryNames[delivery.shown] ?? "–";
+  chip.dataset.delivery = delivery.shown ?? "none";
+  const behind = state.source.state === "live" ? behindLive() : null;
+  element("behind").textContent = behind === null ? "" : `${seconds(behind)} behind live`;
+  const video = videos[delivery.shown ?? "hls"];
+  const size = video.videoWidth > 0 && delivery.shown ? `${video.videoWidth} × ${video.videoHeight}` : "";
+  const rate = state.fps && delivery.shown ? `${Math.round(state.fps)} fps` : "";
+  element("quality").textContent = [size, rate, state.source.codec].filter(Boolean).join(" · ");
+  element("reason").textContent = [
+    delivery.shown === "hls" && delivery.reason ? `HLS because ${delivery.reason.replace(/\.$/, "")}.` : "",
+    ...(state.source.notes ?? []),
+  ]
+    .filter(Boolean)
+    .join(" ");
+  const hasSound = delivery.shown !== null;
+  element("mute").disabled = !hasSound;
+  element("mute").setAttribute("aria-pressed", String(!state.isMuted));
+  element("mute-label").textContent = state.isMuted ? "Unmute" : "Mute";
+  element("mute").classList.toggle("is-muted", state.isMuted);
+}
+
+element("mute").addEventListener("click", () => {
+  state.isMuted = !state.isMuted;
+  const video = videos[delivery.shown];
+  if (video) {
+    video.muted = state.isMuted;
+    video.play().catch(() => {
+      state.isMuted = true;
+      video.muted = true;
+      render();
+    });
+  }
+  render();
+});
+
+element("full").addEventListener("click", () => {
+  const stage = element("stage");
+  if (document.fullscreenElement) document.exitFullscreen();
+  else if (stage.requestFullscreen) stage.requestFullscreen().catch(() => {});
+  else videos[delivery.shown ?? "hls"].webkitEnterFullscreen?.();
+});
+
+element("again").addEventListener("click", () => {
+  state.ended = null;
+  state.viewer = null;
+  delivery.revive();
+  signalling.revive();
+  render();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("button, a, input")) return;
+  if (event.key === "m") element("mute").click();
+  if (event.key === "f") element("full").click();
+});
+
+document.addEventListener("visibilitychange", () => {
+  delivery.visibilityChanged(document.hidden);
+  if (!document.hidden) signalling.hurry();
+});
+for (const name of ["online", "pageshow"]) {
+  addEventListener(name, () => {
+    signalling.hurry();
+    delivery.circumstancesChanged();
+  });
+}
+navigator.connection?.addEventListener?.("change", () => delivery.circumstancesChanged());
+addEventListener("pagehide", (event) => {
+  if (!event.persisted) signalling.end("the page was closed");
+});
+
+// For tests and the curious; nothing in it can be changed.
+
+const navigations = Number(sessionStorage.getItem("navigations") ?? 0) + 1;
+sessionStorage.setItem("navigations", String(navigations));
+const facts = {
+  camera: () => camera,
+  viewer: () => state.viewer,
+  delivery: () => delivery.shown,
+  state: () => (state.ended ? "ended" : state.source.state),
+  reason: () => delivery.reason,
+  why: () => delivery.why,
+  frames: () => videos[delivery.shown ?? "hls"].getVideoPlaybackQuality?.().totalVideoFrames ?? 0,
+  width: () => videos[delivery.shown ?? "hls"].videoWidth,
+  height: () => videos[delivery.shown ?? "hls"].videoHeight,
+  fps: () => state.fps,
+  isMuted: () => state.isMuted,
+  behindLive,
+  bufferMilliseconds: () => player.buffered * 1000,
+  firstFrameMilliseconds: () => state.firstFrameMilliseconds,
+  webrtc: () => delivery.webrtc.phase,
+  hls: () => delivery.hls.phase,
+  hlsStatus: () => player.status,
+  hlsRestarts: () => player.restarts,
+  signalling: () => signalling.isOpen,
+  transitions: () => state.transitions.map((transition) => ({ ...transition })),
+  navigations: () => navigations,
+};
+Object.defineProperty(window, "signalbox", {
+  value: Object.freeze(
+    Object.defineProperties(
+      {},
+      Object.fromEntries(Object.entries(facts).map(([name, get]) => [name, { get, enumerable: true }])),
+    ),
+  ),
+});
+
+// Go.
+
+element("name").textContent = camera;
+document.title = `${camera} · Signalbox`;
+signalling.open();
+setTimeout(() => {
+  if (state.viewer === null && !state.ended) delivery.unsignalled();
+}, unsignalledAfter);
+setInterval(() => delivery.tick(), 200);
+setInterval(report, 2000);
+setInterval(render, 1000);
+render();

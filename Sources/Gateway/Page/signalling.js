@@ -1,0 +1,97 @@
+// The WebSocket to the relay. It comes back by itself, under the same identity; media does not depend on it.
+
+const pauses = [300, 1000, 2000, 4000, 8000];
+
+export class Signalling {
+  /**
+   * @param url of the WebSocket.
+   * @param hello returns the first message.
+   * @param events message(object), opened(), closed(attempts).
+   */
+  constructor(url, hello, events) {
+    this.url = url;
+    this.hello = hello;
+    this.events = events;
+    this.attempts = 0;
+    this.isEnded = false;
+    this.socket = null;
+    this.beat = null;
+    this.timer = null;
+  }
+
+  open() {
+    if (this.isEnded || this.socket) return;
+    clearTimeout(this.timer);
+    const socket = new WebSocket(this.url);
+    this.socket = socket;
+    this.heardAt = performance.now();
+    socket.addEventListener("open", () => {
+      this.send(this.hello());
+      this.beat = setInterval(() => this.check(), 10000);
+    });
+    socket.addEventListener("message", ({ data }) => {
+      this.heardAt = performance.now();
+      let message;
+      try {
+        message = JSON.parse(data);
+      } catch {
+        return;
+      }
+      if (message.type === "welcome") this.attempts = 0;
+      this.events.message(message);
+    });
+    socket.addEventListener("close", () => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      clearInterval(this.beat);
+      this.attempts += 1;
+      this.events.closed(this.attempts);
+      this.later(pauses[Math.min(this.attempts - 1, pauses.length - 1)]);
+    });
+  }
+
+  later(milliseconds) {
+    clearTimeout(this.timer);
+    if (!this.isEnded) this.timer = setTimeout(() => this.open(), milliseconds);
+  }
+
+  /** Tries at once when there is reason to believe that it works now. */
+  hurry() {
+    if (!this.socket) this.open();
+  }
+
+  check() {
+    if (performance.now() - this.heardAt > 25000) {
+      this.socket?.close();
+    } else {
+      this.send({ type: "ping" });
+    }
+  }
+
+  get isOpen() {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  send(message) {
+    if (!this.isOpen) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Ends it for good. */
+  end(reason) {
+    if (reason) this.send({ type: "bye", reason });
+    this.isEnded = true;
+    clearTimeout(this.timer);
+    clearInterval(this.beat);
+    this.socket?.close();
+    this.socket = null;
+  }
+
+  /** Begins again after an end. */
+  revive() {
+    this.isEnded = false;
+    this.attempts = 0;
+    this.open();
+  }
+}
