@@ -99,7 +99,7 @@ let package = Package(
 
         // Pure: no I/O, no clock.
         core("Console", ["Relay", "Wire"]),
-        core("Relay", ["WebRTC", "HLS", "RTSP", "RTP", "SDP", "Media", "Digests", "Wire"]),
+        core("Relay", ["WebRTC", "ICE", "DTLS", "HLS", "RTSP", "RTP", "Media", "Digests", "Wire"]),
 
         // Protocol cores, sans I/O.
         core("WebRTC", ["ICE", "DTLS", "SDP", "RTP", "Media", "Digests", "Wire"]),

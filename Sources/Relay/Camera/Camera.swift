@@ -1,0 +1,132 @@
+import Media
+import RTP
+import RTSP
+import Wire
+
+/// One camera: its configuration, the attempt to pull it, and the stream it feeds.
+///
+/// A passive record confined to its shard's loop; the transitions are in `RelayShard+Cameras.swift`.
+final class Camera {
+    let configuration: CameraConfiguration
+    let stream = Stream()
+
+    /// Increases with every operator action, so that a command hits what its author saw.
+    var generation: UInt64 = 1
+    private(set) var state: CameraState
+    private(set) var stateSince: Instant
+    /// Why it is in this state; empty when simply live.
+    private(set) var reason = ""
+    /// What the operator can do; empty when nothing is wrong.
+    private(set) var remedy = ""
+    var lastError = ""
+
+    /// Number of the newest connection; inputs of older ones are ignored.
+    var attempt: UInt64 = 0
+    /// The RTSP session of this attempt; `nil` when none is open.
+    var client: RTSPClient?
+    /// What the camera offers, in the order of the stream's tracks.
+    var tracks: [RTSPTrack] = []
+    /// Reception of each track, index as in ``tracks``.
+    var ingests: [TrackIngest] = []
+    /// Reception in the last attempt; timelines and sequence numbers go on from there.
+    var earlierIngests: [TrackIngest] = []
+    /// What the camera settled on; `nil` before PLAY.
+    var transport: RTSPTransport?
+    /// What was learned about this camera and overrides `auto` for later attempts.
+    var learnedTransport: TransportPreference?
+    /// Where a redirect sent us; forgotten after a failure.
+    var redirected: RTSPURL?
+
+    var backoff = Backoff()
+    var credentialHold = CredentialHold()
+    /// When the next attempt is due; `nil` when none is planned.
+    var retryAt: Instant?
+    /// Connections lost or given up.
+    var reconnects = 0
+    /// When media last began to flow; `nil` when it does not.
+    var liveSince: Instant?
+    /// When the last video packet (or the last packet, without video) arrived in this attempt.
+    var lastMediaAt: Instant?
+    /// On demand: when the last viewer left.
+    var unwatchedSince: Instant?
+    /// Received bytes of all tracks.
+    var received = RateMeter()
+    /// When the next receiver reports are due.
+    var reportAt: Instant?
+    /// Loss over the last ten seconds: (when, packets, lost) of the video track.
+    var lossWindow: [(at: Instant, packets: UInt64, lost: UInt64)] = []
+    /// Pictures are reordered (B-frames): no WebRTC.
+    var reordersPictures = false
+
+    init(_ configuration: CameraConfiguration, at now: Instant) {
+        self.configuration = configuration
+        state = .idle
+        stateSince = now
+    }
+
+    var name: String { configuration.name }
+
+    /// Whether an attempt is under way or media flows.
+    var isPulled: Bool {
+        switch state {
+        case .connecting, .negotiating, .starting, .live, .stalled: true
+        case .idle, .stopped, .retrying, .held: false
+        }
+    }
+
+    /// Enters a state. The age starts anew only when the state differs.
+    func enter(_ state: CameraState, reason: String = "", remedy: String = "", at now: Instant) {
+        if state != self.state {
+            self.state = state
+            stateSince = now
+        }
+        self.reason = reason
+        self.remedy = remedy
+    }
+
+    /// The video track's reception, if there is one.
+    var videoIngest: TrackIngest? {
+        zip(tracks, ingests).first { $0.0.format.codec.kind == .video }?.1
+    }
+
+    /// When something of this camera is due.
+    var nextDeadline: Instant? {
+        var deadline = earliest(client?.nextDeadline, retryAt, reportAt)
+        for ingest in ingests { deadline = earliest(deadline, ingest.nextDeadline) }
+        return deadline
+    }
+
+    /// Sentences about tracks that do not reach a delivery.
+    var notes: [String] {
+        var notes: [String] = []
+        for format in stream.tracks {
+            switch format.codec {
+            case .aac:
+                notes.append("AAC sound reaches HLS viewers only; WebRTC viewers hear nothing yet")
+            case .pcmu, .pcma, .g722, .l16:
+                notes.append("\(format.codec.rawValue) sound reaches WebRTC viewers only; HLS viewers hear nothing yet")
+            default:
+                break
+            }
+        }
+        if reordersPictures {
+            notes.append("pictures are reordered (B-frames): WebRTC is not possible, viewers get HLS")
+        }
+        return notes
+    }
+
+    /// What pages are told.
+    func sourceInfo(at now: Instant) -> SourceInfo {
+        let video = stream.tracks.first { $0.codec.kind == .video }
+        let audio = stream.tracks.first { $0.codec.kind == .audio }
+        return SourceInfo(
+            state: state,
+            reason: reason,
+            codec: video?.codec.rawValue,
+            audio: audio?.codec.rawValue,
+            gopMilliseconds: videoIngest?.counters(at: now).gopDuration.map { Int($0.inMilliseconds) },
+            bframes: reordersPictures,
+            notes: notes
+        )
+    }
+}

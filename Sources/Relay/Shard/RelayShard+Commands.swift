@@ -1,0 +1,283 @@
+import RTP
+import WebRTC
+import Wire
+
+extension RelayShard {
+    /// Carries out a command, or refuses it with a reason. Its progress is in the snapshot's operations.
+    public func submit(_ command: Command, at now: Instant, into effects: inout [ShardEffect]) -> CommandReply {
+        if operations.contains(where: { $0.command.id == command.id }) { return .accepted }
+        guard operations.count < Self.operationLimit else {
+            return .refused("too many operations are under way; wait for some to end")
+        }
+        let reply: CommandReply
+        switch command.action {
+        case .restart(let name), .kill(let name), .start(let name), .keyframe(let name):
+            guard let camera = cameras[name] else { return .refused("there is no camera named \(name)") }
+            if let generation = command.generation, generation != camera.generation {
+                return .refused("\(name) has changed since: it is \(camera.state.rawValue) now; look again")
+            }
+            reply = submit(command, to: camera, at: now, into: &effects)
+        case .switchViewer(let id, _), .drop(let id):
+            guard let viewer = viewers[id] else { return .refused("viewer \(id) is gone") }
+            reply = submit(command, to: viewer, at: now, into: &effects)
+        }
+        if reply == .accepted { wake(by: now) }
+        return reply
+    }
+
+    /// Operations remembered at most.
+    private static let operationLimit = 256
+    /// How long a camera may take to show a keyframe after a restart, its GOP included.
+    private static let bringUpLimit: Duration = .seconds(20)
+    /// How long a page may take to show frames by the other delivery.
+    private static let moveLimit: Duration = .seconds(8)
+
+    private func submit(
+        _ command: Command,
+        to camera: Camera,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) -> CommandReply {
+        let watching = Set(viewers.values.lazy.filter { $0.camera === camera }.map(\.id))
+        let before = camera.attempt
+        switch command.action {
+        case .restart:
+            guard camera.state != .stopped else { return .refused("\(camera.name) is stopped; S starts it") }
+            disconnect(camera, at: now, into: &effects)
+            camera.generation += 1
+            camera.backoff.reset()
+            connect(camera, at: now, into: &effects)
+        case .start:
+            guard !camera.isPulled else { return .refused("\(camera.name) is running already; r restarts it") }
+            camera.generation += 1
+            camera.backoff.reset()
+            camera.credentialHold.reset()
+            connect(camera, at: now, into: &effects)
+        case .kill:
+            guard camera.state != .stopped else { return .refused("\(camera.name) is stopped already") }
+            disconnect(camera, at: now, into: &effects)
+            camera.generation += 1
+            camera.enter(
+                .stopped,
+                reason: "stopped by \(command.author)" + (command.reason.isEmpty ? "" : ": \(command.reason)"),
+                remedy: "S starts it",
+                at: now
+            )
+            tell(camera, at: now, into: &effects)
+            operations.append(
+                Operation(
+                    command: command,
+                    kind: .takeDown(camera: camera.name, viewers: watching.count),
+                    waitingFor: "waiting for the connection to close",
+                    at: now,
+                    limit: .seconds(5)
+                )
+            )
+            return .accepted
+        case .keyframe:
+            guard camera.liveSince != nil else { return .refused("\(camera.name) is \(camera.state.rawValue)") }
+            begin(command, .done, result: requestKeyframe(of: camera, at: now), camera: camera, at: now)
+            return .accepted
+        case .switchViewer, .drop:
+            return .refused("this command is for a viewer")
+        }
+        operations.append(
+            Operation(
+                command: command,
+                kind: .bringUp(camera: camera.name, afterAttempt: before, viewers: watching),
+                waitingFor: "connecting",
+                at: now,
+                limit: Self.bringUpLimit
+            )
+        )
+        return .accepted
+    }
+
+    private func submit(
+        _ command: Command,
+        to viewer: Viewer,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) -> CommandReply {
+        if let generation = command.generation, generation != viewer.generation {
+            return .refused("viewer \(viewer.id) has changed since; look again")
+        }
+        switch command.action {
+        case .drop:
+            end(viewer, reason: "ended by the operator", retryAfter: nil, at: now, into: &effects)
+            begin(command, .done, result: "ended; it may join again", camera: viewer.camera, at: now)
+            return .accepted
+        case .switchViewer(_, let target):
+            if let reason = viewer.reasonAgainstSwitch { return .refused(reason) }
+            let policy = policy(for: viewer.camera)
+            if policy != .auto, target != policy {
+                return .refused("the delivery policy for \(viewer.camera.name) is \(policy.rawValue) only")
+            }
+            if target == .webrtc, viewer.camera.reordersPictures {
+                return .refused("\(viewer.camera.name)'s pictures are reordered (B-frames), WebRTC cannot show them")
+            }
+            guard let channel = viewer.channel else { return .refused("its page is not connected") }
+            viewer.requested = target
+            viewer.switchingTo = target
+            viewer.generation += 1
+            let reason = command.reason.isEmpty ? "asked by the operator" : command.reason
+            effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(target, reason: reason)))
+            operations.append(
+                Operation(
+                    command: command,
+                    kind: .move(viewer: viewer.id, to: target),
+                    waitingFor: target == .hls
+                        ? "told, waiting for its first playlist request" : "told, waiting for its offer",
+                    at: now,
+                    limit: Self.moveLimit
+                )
+            )
+            return .accepted
+        case .restart, .kill, .start, .keyframe:
+            return .refused("this command is for a camera")
+        }
+    }
+
+    private func begin(_ command: Command, _ kind: Operation.Kind, result: String, camera: Camera, at now: Instant) {
+        var operation = Operation(command: command, kind: kind, waitingFor: "", at: now, limit: .seconds(1))
+        operation.end(.succeeded, result, at: now)
+        operations.append(operation)
+        logEnd(of: operation, at: now)
+    }
+
+    /// RTSP has no way to ask a camera for a keyframe, so this says what was done instead.
+    private func requestKeyframe(of camera: Camera, at now: Instant) -> String {
+        var served = 0
+        for subscriber in camera.stream.subscribers where camera.stream.refresh(subscriber.viewer, at: now) {
+            served += 1
+            wake(by: subscriber.viewer.peer?.nextDeadline)
+        }
+        var text = "camera cannot be asked"
+        if let counters = camera.videoIngest?.counters(at: now), let last = counters.lastKeyframe,
+            let gop = counters.gopDuration
+        {
+            let left = max(0, (gop - (now - last)).inSeconds)
+            text += "; next keyframe in about \(Int(left.rounded(.up))) s"
+        }
+        return text + "; \(served) of \(camera.stream.subscribers.count) WebRTC viewers served from cache"
+    }
+
+    // MARK: - Observed results
+
+    /// Looks at what running operations wait for, and ends those whose result is to be seen.
+    func advanceOperations(at now: Instant) {
+        for index in operations.indices where operations[index].isRunning {
+            switch operations[index].kind {
+            case .bringUp(let name, let attempt, let watching):
+                advanceBringUp(&operations[index], name, after: attempt, watching: watching, at: now)
+            case .takeDown(let name, let count):
+                if let camera = cameras[name], camera.state == .stopped, camera.client == nil {
+                    operations[index].end(.succeeded, "stopped, \(count) viewers stay and are told why", at: now)
+                }
+            case .move(let id, let target):
+                advanceMove(&operations[index], id, to: target, at: now)
+            case .drop, .done:
+                break
+            }
+            if operations[index].isRunning, now - operations[index].startedAt > operations[index].limit {
+                giveUp(index, at: now)
+            }
+            if !operations[index].isRunning { logEnd(of: operations[index], at: now) }
+        }
+    }
+
+    private func advanceBringUp(
+        _ operation: inout Operation,
+        _ name: String,
+        after attempt: UInt64,
+        watching: Set<String>,
+        at now: Instant
+    ) {
+        guard let camera = cameras[name] else { return operation.end(.failed, "the camera is gone", at: now) }
+        guard camera.attempt > attempt else { return }
+        switch camera.state {
+        case .stopped: operation.end(.failed, "stopped by another command", at: now)
+        case .held: operation.end(.failed, camera.reason, at: now)
+        case .negotiating: operation.reach("connected", thenAwait: "RTSP connected, negotiating", at: now)
+        case .starting: operation.reach("RTSP ok", thenAwait: "RTSP ok, waiting for keyframe", at: now)
+        case .live:
+            operation.reach("first keyframe", thenAwait: "", at: now)
+            let kept = watching.filter { viewers[$0] != nil }.count
+            let seconds = (now - operation.startedAt).inSeconds.tenths
+            operation.end(.succeeded, "up in \(seconds) s, viewers \(kept)/\(watching.count) kept", at: now)
+        case .idle, .connecting, .stalled, .retrying: break
+        }
+    }
+
+    private func advanceMove(_ operation: inout Operation, _ id: String, to target: DeliveryPolicy, at now: Instant) {
+        guard let viewer = viewers[id] else { return operation.end(.failed, "the viewer left", at: now) }
+        let since = operation.startedAt
+        switch target {
+        case .auto:
+            viewer.switchingTo = nil
+            operation.end(.succeeded, "its page chooses again", at: now)
+            return
+        case .hls:
+            if let at = viewer.lastHLSRequestAt, at >= since {
+                operation.reach(
+                    "playlist asked for",
+                    thenAwait: "playlist sent, waiting for first segment request",
+                    at: now
+                )
+            }
+            if let at = viewer.lastHLSMediaAt, at >= since {
+                operation.reach("media fetched", thenAwait: "media sent, waiting for frames to be shown", at: now)
+            }
+        case .webrtc:
+            if viewer.peer != nil {
+                operation.reach("offer answered", thenAwait: "answered, waiting for ICE and DTLS", at: now)
+            }
+            if viewer.isSubscribed {
+                operation.reach("connected", thenAwait: "connected, waiting for frames to be shown", at: now)
+            }
+        }
+        let wanted: Delivery = target == .hls ? .hls : .webrtc
+        if let report = viewer.report, let at = viewer.reportedAt, at > since, report.playing == wanted {
+            viewer.switchingTo = nil
+            viewer.delivery = wanted
+            let seconds = (now - since).inSeconds.tenths
+            operation.end(.succeeded, "plays \(wanted == .hls ? "HLS" : "WebRTC") after \(seconds) s", at: now)
+        }
+    }
+
+    private func giveUp(_ index: Int, at now: Instant) {
+        let waitedFor = operations[index].waitingFor
+        let seconds = Int(operations[index].limit.inSeconds)
+        switch operations[index].kind {
+        case .bringUp(let name, _, _):
+            let reason = cameras[name].map { $0.reason.isEmpty ? $0.state.rawValue : $0.reason } ?? ""
+            operations[index].end(.failed, "not up after \(seconds) s: \(reason)", at: now)
+        case .move(let id, _):
+            viewers[id]?.switchingTo = nil
+            operations[index].end(.failed, "nothing shown after \(seconds) s: \(waitedFor)", at: now)
+        case .takeDown, .drop, .done:
+            operations[index].end(.failed, "not done after \(seconds) s: \(waitedFor)", at: now)
+        }
+    }
+
+    private func logEnd(of operation: Operation, at now: Instant) {
+        let action = operation.command.action
+        let camera = action.camera ?? action.viewer.flatMap { viewers[$0]?.camera.name }
+        let reason = operation.command.reason.isEmpty ? "" : " (\(operation.command.reason))"
+        log(
+            operation.outcome == .failed ? .warning : .info,
+            "\(action.verb) by \(operation.command.author)\(reason): \(operation.result)",
+            camera: camera,
+            viewer: action.viewer,
+            at: now
+        )
+    }
+}
+
+extension Double {
+    /// One digit after the point, without Foundation.
+    var tenths: String {
+        let value = Int((self * 10).rounded())
+        return "\(value / 10).\(abs(value % 10))"
+    }
+}

@@ -1,0 +1,235 @@
+import Digests
+import HLS
+import Media
+import RTP
+import Wire
+
+/// What became of an HLS request.
+public enum HLSOutcome: Sendable {
+    /// Answered.
+    case response(HLSResponse)
+    /// Answered later, by ``ShardEffect/hlsResponse(ticket:_:)``.
+    case wait(ticket: UInt64)
+}
+
+extension RelayShard {
+    /// Serves one request.
+    public func hls(_ request: HLSRequest, at now: Instant, into effects: inout [ShardEffect]) -> HLSOutcome {
+        guard let camera = cameras[request.camera] else {
+            return .response(.failure(404, "there is no camera named \(request.camera)"))
+        }
+        if policy(for: camera) == .webrtc {
+            return .response(.failure(403, "HLS is switched off for this camera; use WebRTC"))
+        }
+        guard !isShuttingDown else { return .response(.failure(503, "the relay is shutting down", retryAfter: 5)) }
+        var viewer = request.viewer.flatMap { viewers[$0] }
+        if viewer?.camera !== camera { viewer = nil }
+        if viewer == nil, request.resource == Self.multivariantName {
+            do throws(ViewerRefusal) {
+                let joined = try join(
+                    JoinRequest(
+                        camera: request.camera,
+                        control: .hls,
+                        remote: request.remote,
+                        userAgent: request.userAgent
+                    ),
+                    at: now,
+                    into: &effects
+                )
+                viewer = viewers[joined.id]
+            } catch {
+                return .response(.failure(503, error.text, retryAfter: error.retryAfter))
+            }
+        }
+        if let viewer {
+            viewer.lastHLSRequestAt = now
+            viewer.hlsScheme = request.scheme
+        }
+        if let response = answer(request, camera: camera, viewer: viewer, at: now) { return .response(response) }
+
+        guard pendingHLS.count < Self.pendingLimit else {
+            return .response(.failure(503, "too many requests are waiting", retryAfter: 1))
+        }
+        let ticket = nextTicket
+        nextTicket += 1
+        pendingHLS[ticket] = PendingHLSRequest(
+            request: request,
+            camera: camera,
+            viewer: viewer,
+            deadline: now + (camera.stream.hls?.muxer.blockingTimeout ?? Self.startPatience)
+        )
+        camera.stream.hls?.waiting.append(ticket)
+        return .wait(ticket: ticket)
+    }
+
+    /// The client that waits has gone.
+    public func hlsCancelled(ticket: UInt64) { pendingHLS[ticket] = nil }
+
+    /// The name of the multivariant playlist.
+    private static let multivariantName = "index.m3u8"
+    /// Requests that may wait at the same time.
+    private static let pendingLimit = 20_000
+    /// How long a request waits for a camera that has nothing to show yet.
+    private static let startPatience: Duration = .seconds(6)
+    /// A stream nobody asks for is let go after this long.
+    private static let idleLimit: Duration = .seconds(40)
+
+    /// The answer, or `nil` when the request has to wait.
+    private func answer(_ request: HLSRequest, camera: Camera, viewer: Viewer?, at now: Instant) -> HLSResponse? {
+        if camera.stream.hls == nil { open(camera, at: now) }
+        guard let hls = camera.stream.hls else {
+            if camera.isPulled || camera.retryAt != nil { return nil }
+            return .failure(503, "\(camera.name) has nothing to show: \(camera.reason)", retryAfter: 2)
+        }
+        hls.lastRequestAt = now
+        hls.requests.add(1, at: now)
+        switch request.resource {
+        case Self.multivariantName:
+            let query = viewer.map { "viewer=\($0.id)" } ?? ""
+            guard let playlist = hls.muxer.multivariantPlaylist(viewerQuery: query, at: now) else { return nil }
+            return served(playlist, type: playlistType, to: viewer, by: hls, at: now)
+        case HLSMuxer.mediaPlaylistName:
+            let query: PlaylistQuery
+            do throws(PlaylistQuery.Failure) {
+                query = try PlaylistQuery(parsing: request.directives)
+            } catch {
+                return .failure(400, "the delivery directives are wrong: \(error)")
+            }
+            switch hls.muxer.playlist(query, at: now) {
+            case .ready(let playlist):
+                if viewer?.firstHLSPlaylistAt == nil { viewer?.firstHLSPlaylistAt = now }
+                return served(playlist, type: playlistType, to: viewer, by: hls, at: now)
+            case .wait: return nil
+            case .badRequest(let reason): return .failure(400, reason)
+            }
+        default:
+            switch hls.muxer.resource(named: request.resource) {
+            case .ready(let resource):
+                let body = resource.chunks.count == 1 ? resource.chunks[0] : Array(resource.chunks.joined())
+                if let viewer {
+                    viewer.lastHLSMediaAt = now
+                    if viewer.firstHLSMediaAt == nil { viewer.firstHLSMediaAt = now }
+                }
+                var response = served(body, type: "video/mp4", to: viewer, by: hls, at: now)
+                response.cacheControl = "public, max-age=3600, immutable"
+                return response
+            case .wait: return nil
+            case .gone: return .failure(404, "this part is no longer, or never was, in the playlist")
+            }
+        }
+    }
+
+    private var playlistType: String { "application/vnd.apple.mpegurl" }
+
+    private func served(
+        _ body: [UInt8],
+        type: String,
+        to viewer: Viewer?,
+        by hls: HLSStream,
+        at now: Instant
+    ) -> HLSResponse {
+        hls.served.add(body.count, at: now)
+        if let viewer {
+            viewer.hlsBytes += UInt64(body.count)
+            viewer.sent.add(body.count, at: now)
+        }
+        return HLSResponse(status: 200, contentType: type, body: body, viewer: viewer?.id)
+    }
+
+    /// Begins to make a camera's HLS stream, once there is something to make it of.
+    private func open(_ camera: Camera, at now: Instant) {
+        guard camera.stream.cache.isUsable else { return }
+        let counters = camera.videoIngest?.counters(at: now)
+        let fps = counters?.framesPerSecond ?? 0
+        camera.stream.hls = try? HLSStream(
+            stream: camera.stream,
+            prefix: "e" + random.word(6),
+            wallClockAtZero: configuration.clock.unixMillisecondsAtZero,
+            frameInterval: fps > 0.5 ? .nanoseconds(Int64(1e9 / fps)) : nil,
+            keyframeInterval: counters?.gopDuration,
+            at: now
+        )
+        for (ticket, pending) in pendingHLS where pending.camera === camera {
+            camera.stream.hls?.waiting.append(ticket)
+        }
+    }
+
+    /// Hands live packets to the camera's HLS stream and answers who waited for them.
+    func feedHLS(_ packets: [StreamPacket], of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
+        if let hls = camera.stream.hls {
+            guard hls.append(packets, isVideo: camera.stream.isVideo, at: now) else { return }
+        } else {
+            guard !pendingHLS.isEmpty, packets.contains(where: \.isMarker),
+                pendingHLS.values.contains(where: { $0.camera === camera })
+            else { return }
+            open(camera, at: now)
+        }
+        answerWaiting(camera, at: now, into: &effects)
+    }
+
+    private func answerWaiting(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
+        guard let hls = camera.stream.hls else { return }
+        let tickets = hls.waiting
+        hls.waiting.removeAll(keepingCapacity: true)
+        for ticket in tickets {
+            guard let pending = pendingHLS[ticket] else { continue }
+            if let response = answer(pending.request, camera: camera, viewer: pending.viewer, at: now) {
+                pendingHLS[ticket] = nil
+                effects.append(.hlsResponse(ticket: ticket, response))
+            } else {
+                hls.waiting.append(ticket)
+            }
+        }
+    }
+
+    /// Gives up on requests that waited too long, and on streams nobody asks for.
+    func expireHLS(at now: Instant, into effects: inout [ShardEffect]) {
+        for (ticket, pending) in pendingHLS where now >= pending.deadline {
+            pendingHLS[ticket] = nil
+            let why = pending.camera.reason.isEmpty ? "no new part in time" : pending.camera.reason
+            effects.append(.hlsResponse(ticket: ticket, .failure(503, "\(pending.camera.name): \(why)", retryAfter: 1)))
+        }
+        for camera in cameras.values {
+            guard let hls = camera.stream.hls, now - hls.lastRequestAt > Self.idleLimit else { continue }
+            closeHLS(of: camera, into: &effects)
+        }
+    }
+
+    /// Ends a camera's HLS stream; viewers that come back get a new one.
+    func closeHLS(of camera: Camera, into effects: inout [ShardEffect]) {
+        camera.stream.hls = nil
+        for (ticket, pending) in pendingHLS where pending.camera === camera {
+            pendingHLS[ticket] = nil
+            effects.append(.hlsResponse(ticket: ticket, .failure(503, "the stream begins anew", retryAfter: 1)))
+        }
+    }
+
+    /// Answers what a viewer that ends still waits for.
+    func cancelHLS(of viewer: Viewer, into effects: inout [ShardEffect]) {
+        for (ticket, pending) in pendingHLS where pending.viewer === viewer {
+            pendingHLS[ticket] = nil
+            effects.append(.hlsResponse(ticket: ticket, .failure(404, "this viewer's session is over")))
+        }
+    }
+}
+
+extension HLSRequest {
+    /// The delivery directives as they stood in the query.
+    fileprivate var directives: String {
+        [("_HLS_msn", msn), ("_HLS_part", part), ("_HLS_skip", skip)]
+            .compactMap { name, value in value.map { "\(name)=\($0)" } }
+            .joined(separator: "&")
+    }
+}
+
+extension HLSResponse {
+    fileprivate static func failure(_ status: Int, _ text: String, retryAfter: Int? = nil) -> HLSResponse {
+        HLSResponse(
+            status: status,
+            contentType: "text/plain; charset=utf-8",
+            cacheControl: "no-store",
+            retryAfter: retryAfter,
+            body: Array(text.utf8) + [0x0A]
+        )
+    }
+}

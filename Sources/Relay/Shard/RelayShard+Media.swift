@@ -1,0 +1,240 @@
+import Media
+import RTP
+import RTSP
+import WebRTC
+import Wire
+
+/// From what a camera sends to what viewers get.
+extension RelayShard {
+    /// Gives the RTSP session an input and carries out what it wants.
+    func drive(
+        _ camera: Camera,
+        at now: Instant,
+        into effects: inout [ShardEffect],
+        _ input: (inout RTSPClient, inout [RTSPEffect]) -> Void
+    ) {
+        guard var client = camera.client else { return }
+        // Taken out for the call so that the session is not copied.
+        camera.client = nil
+        var list: [RTSPEffect] = []
+        input(&client, &list)
+        camera.client = client
+        let attempt = camera.attempt
+
+        var admitted: [StreamPacket] = []
+        for effect in list {
+            switch effect {
+            case .write(let bytes):
+                effects.append(.write(camera: camera.name, attempt: attempt, bytes: bytes))
+            case .openDatagramPorts(let track):
+                effects.append(.openPorts(camera: camera.name, attempt: attempt, track: track))
+            case .sendDatagram(let track, let isRTCP, let port, let bytes):
+                effects.append(
+                    .sendDatagram(
+                        camera: camera.name,
+                        attempt: attempt,
+                        track: track,
+                        isRTCP: isRTCP,
+                        port: port,
+                        bytes: bytes
+                    )
+                )
+            case .described(let tracks):
+                described(camera, tracks, at: now, into: &effects)
+            case .playing(let transport, _):
+                playing(camera, by: transport, at: now, into: &effects)
+            case .rtp(let track, let bytes):
+                guard camera.ingests.indices.contains(track) else { continue }
+                camera.received.add(bytes.count, at: now)
+                var packets: [StreamPacket] = []
+                var notices: [IngestNotice] = []
+                camera.ingests[track].receive(bytes, at: now, into: &packets, notices: &notices)
+                applyNotices(notices, track: track, of: camera, at: now, into: &effects)
+                admitted += admit(packets, to: camera, at: now, into: &effects)
+            case .rtcp(let track, let bytes):
+                guard camera.ingests.indices.contains(track) else { continue }
+                // A camera's broken RTCP costs its clock, not its picture.
+                try? camera.ingests[track].receiveRTCP(bytes, at: now)
+                TrackIngest.align(&camera.ingests)
+            case .report(let notice):
+                note(notice, of: camera, at: now)
+            case .closed(let failure):
+                deliver(admitted, of: camera, at: now, into: &effects)
+                admitted = []
+                guard camera.client != nil else { return }
+                let cause = failure.map { CameraFailure($0, camera: camera) } ?? CameraFailure.closedByCamera
+                fail(camera, cause, at: now, into: &effects)
+                return
+            }
+        }
+        deliver(admitted, of: camera, at: now, into: &effects)
+        wake(by: camera.nextDeadline)
+    }
+
+    private func described(
+        _ camera: Camera,
+        _ tracks: [RTSPTrack],
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        camera.tracks = tracks
+        let isChange = camera.stream.describe(tracks.map(\.format))
+        if isChange {
+            for viewer in viewers.values where viewer.camera === camera && viewer.peer != nil {
+                endPeer(of: viewer, at: now, into: &effects)
+                log(.info, "must connect again: the camera's codecs changed", viewer: viewer.id, at: now)
+            }
+            closeHLS(of: camera, into: &effects)
+        }
+    }
+
+    private func playing(
+        _ camera: Camera,
+        by transport: RTSPTransport,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        camera.transport = transport
+        camera.credentialHold.reset()
+        camera.ingests = camera.tracks.enumerated().map { index, track in
+            let packing = track.aacPacking ?? AACPacking()
+            return TrackIngest(
+                track: index,
+                format: track.format,
+                payloadType: track.payloadType,
+                transport: transport == .tcp ? .tcp : .udp,
+                aacParameters: AACPayloadParameters(
+                    sizeLength: packing.sizeLength,
+                    indexLength: packing.indexLength,
+                    indexDeltaLength: packing.indexDeltaLength
+                ),
+                reporterSSRC: UInt32.random(in: 1...UInt32.max, using: &random),
+                continuing: camera.earlierIngests.indices.contains(index) ? camera.earlierIngests[index] : nil
+            )
+        }
+        camera.earlierIngests = []
+        camera.lastMediaAt = now
+        camera.reportAt = now + .seconds(1)
+        camera.enter(
+            .starting,
+            reason: "playing by \(transport.rawValue.uppercased()), waiting for a keyframe",
+            at: now
+        )
+        tell(camera, at: now, into: &effects)
+    }
+
+    func take(
+        _ packets: [StreamPacket],
+        _ notices: [IngestNotice],
+        track: Int,
+        of camera: Camera,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        applyNotices(notices, track: track, of: camera, at: now, into: &effects)
+        deliver(admit(packets, to: camera, at: now, into: &effects), of: camera, at: now, into: &effects)
+    }
+
+    private func applyNotices(
+        _ notices: [IngestNotice],
+        track: Int,
+        of camera: Camera,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        for notice in notices {
+            switch notice {
+            case .parameterSetsChanged(let sets):
+                guard camera.stream.tracks.indices.contains(track) else { continue }
+                var format = camera.stream.tracks[track]
+                format.h264 = sets
+                camera.stream.update(format, track: track)
+                tell(camera, at: now, into: &effects)
+            case .pictureReorderingDetected(observed: _):
+                guard !camera.reordersPictures else { continue }
+                camera.reordersPictures = true
+                log(
+                    .warning,
+                    "pictures are reordered (B-frames): viewers get HLS; switch B-frames off in the camera for WebRTC",
+                    camera: camera.name,
+                    at: now
+                )
+                tell(camera, at: now, into: &effects)
+            case .recoveryPointsUsed:
+                log(
+                    .info,
+                    "sends no IDR pictures; viewers join at recovery points",
+                    camera: camera.name,
+                    at: now
+                )
+            case .sourceRestarted:
+                break
+            }
+        }
+    }
+
+    /// What the RTSP session noticed, where an operator can do something with it.
+    private func note(_ notice: RTSPNotice, of camera: Camera, at now: Instant) {
+        let text: String
+        switch notice {
+        case .authenticated(let scheme, inClear: true) where scheme == "Basic":
+            text = "the password travels readable (Basic over rtsp); switch Digest on in the camera, or use rtsps"
+        case .fallingBackToUDP: text = "refuses TCP, asked for UDP now"
+        case .trackRefused(let track, let status):
+            text = "refuses track \(track) (status \(status)); goes on without it"
+        case .audioSilent: text = "sound is silent while video flows"
+        case .unexpectedSourcePort(_, let port): text = "sends from port \(port), not the one it announced"
+        case .authenticated, .unknownChannel, .discarded, .keepAliveRefused, .requestFromCamera, .closedAfterKeepAlive:
+            return
+        }
+        log(.info, text, camera: camera.name, at: now)
+    }
+
+    /// Takes packets into the stream; notices the first keyframe and the end of a stall.
+    private func admit(
+        _ packets: [StreamPacket],
+        to camera: Camera,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) -> [StreamPacket] {
+        guard !packets.isEmpty else { return [] }
+        let hasVideo = camera.stream.tracks.contains { $0.codec.kind == .video }
+        if !hasVideo || packets.contains(where: { camera.stream.isVideo($0.track) }) { camera.lastMediaAt = now }
+        let admitted = camera.stream.admit(packets)
+        switch camera.state {
+        case .starting where admitted.contains(where: \.startsKeyframe) || (!hasVideo && !admitted.isEmpty):
+            camera.liveSince = now
+            camera.enter(.live, at: now)
+            log(.ok, "live by \((camera.transport ?? .tcp).rawValue.uppercased())", camera: camera.name, at: now)
+            tell(camera, at: now, into: &effects)
+        case .stalled where camera.lastMediaAt == now:
+            camera.enter(.live, at: now)
+            log(.ok, "video is back", camera: camera.name, at: now)
+            tell(camera, at: now, into: &effects)
+        default:
+            break
+        }
+        return admitted
+    }
+
+    private func deliver(
+        _ packets: [StreamPacket],
+        of camera: Camera,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        guard !packets.isEmpty else { return }
+        camera.stream.deliver(packets, at: now, into: &outgoing)
+        for subscriber in camera.stream.subscribers { wake(by: subscriber.viewer.peer?.nextDeadline) }
+        feedHLS(packets, of: camera, at: now, into: &effects)
+    }
+
+    /// Tells the camera's pages what it is doing.
+    func tell(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
+        let info = camera.sourceInfo(at: now)
+        for viewer in viewers.values where viewer.camera === camera {
+            guard let channel = viewer.channel else { continue }
+            effects.append(.message(viewer: viewer.id, channel: channel, .source(info)))
+        }
+    }
+}

@@ -1,0 +1,314 @@
+import HLS
+import ICE
+import Media
+import RTP
+import RTSP
+import WebRTC
+import Wire
+
+extension RelayShard {
+    /// Everything there is to see of this shard.
+    public func snapshot(at now: Instant) -> ShardSnapshot {
+        var result = ShardSnapshot()
+        var watching: [ObjectIdentifier: (webrtc: Int, hls: Int)] = [:]
+        for viewer in viewers.values {
+            watching[ObjectIdentifier(viewer.camera), default: (0, 0)].webrtc += viewer.delivery == .webrtc ? 1 : 0
+            watching[ObjectIdentifier(viewer.camera), default: (0, 0)].hls += viewer.delivery == .hls ? 1 : 0
+        }
+        for camera in cameras.values.sorted(by: { $0.name < $1.name }) {
+            let counts = watching[ObjectIdentifier(camera)] ?? (0, 0)
+            let shown = snapshot(of: camera, webrtc: counts.webrtc, hls: counts.hls, at: now)
+            result.cameras.append(shown)
+            result.bitrateIn += shown.bitrate ?? 0
+            if let stream = snapshot(ofHLS: camera, viewers: counts.hls, at: now) { result.hls.append(stream) }
+        }
+        let camerasByName = Dictionary(uniqueKeysWithValues: result.cameras.map { ($0.id, $0) })
+        for viewer in viewers.values.sorted(by: { ($0.joinedAt, $0.id) < ($1.joinedAt, $1.id) }) {
+            let status = viewer.peer?.status
+            viewer.meter(peerBytes: status?.bytesSent ?? 0, at: now)
+            var shown = snapshot(of: viewer, status, at: now)
+            if let camera = camerasByName[shown.camera] {
+                let health = ViewerHealth(of: shown, camera: camera)
+                shown.severity = health.severity
+                shown.why = health.why
+                shown.hint = health.hint
+            }
+            result.viewers.append(shown)
+            result.bitrateOut += shown.bitrate ?? 0
+            if let status { result.pairs += pairs(of: viewer, status, at: now) }
+        }
+        result.operations = operations.map { $0.snapshot(at: now, clock: configuration.clock) }
+        return result
+    }
+
+    // MARK: - Cameras
+
+    private func snapshot(of camera: Camera, webrtc: Int, hls: Int, at now: Instant) -> CameraSnapshot {
+        var shown = CameraSnapshot(
+            id: camera.name,
+            generation: camera.generation,
+            state: camera.state,
+            source: camera.configuration.source.description
+        )
+        shown.reason = camera.reason
+        shown.remedy = camera.remedy
+        shown.stateAge = (now - camera.stateSince).inSeconds
+        shown.transport = camera.transport?.rawValue
+        shown.tags = camera.configuration.tags
+        shown.delivery = policy(for: camera)
+        shown.cachedFrames = camera.stream.cache.frameCount
+        shown.cachedBytes = camera.stream.cache.byteCount
+        shown.uptime = camera.liveSince.map { (now - $0).inSeconds }
+        shown.reconnects = camera.reconnects
+        shown.lastError = camera.lastError
+        shown.nextRetry = camera.retryAt.map { max(0, ($0 - now).inSeconds) }
+        shown.webrtcViewers = webrtc
+        shown.hlsViewers = hls
+        shown.notes = camera.notes
+
+        if camera.ingests.isEmpty {
+            shown.tracks = camera.stream.tracks.map { snapshot(of: $0, nil) }
+        } else {
+            let counters = camera.ingests.map { $0.counters(at: now) }
+            shown.tracks = zip(camera.stream.tracks, counters).map { snapshot(of: $0, $1) }
+            shown.bitrate = counters.reduce(0) { $0 + $1.bitrate }
+            let video = zip(camera.stream.tracks, counters).first { $0.0.codec.kind == .video }?.1
+            shown.fps = video?.framesPerSecond
+            shown.jitter = video.map { $0.jitter * 1000 }
+            shown.keyframeAge = video?.lastKeyframe.map { (now - $0).inSeconds }
+            shown.gopFrames = video?.gopLength
+            shown.gopSeconds = video?.gopDuration?.inSeconds
+            shown.loss = loss(camera)
+        }
+        let health = CameraHealth(of: shown)
+        shown.severity = health.severity
+        shown.reason = health.reason
+        shown.remedy = health.remedy
+        return shown
+    }
+
+    /// Percent of the video track's packets lost over the last ten seconds; `nil` before two samples.
+    private func loss(_ camera: Camera) -> Double? {
+        guard let first = camera.lossWindow.first, let last = camera.lossWindow.last, last.at > first.at else {
+            return nil
+        }
+        let received = last.packets &- first.packets
+        let lost = last.lost &- first.lost
+        guard received &+ lost > 0 else { return nil }
+        return 100 * Double(lost) / Double(received &+ lost)
+    }
+
+    private func snapshot(of format: TrackFormat, _ counters: IngestCounters?) -> TrackSnapshot {
+        var shown = TrackSnapshot(
+            kind: format.codec.kind ?? .video,
+            codec: format.codec,
+            clockRate: format.clockRate,
+            channels: format.channels
+        )
+        if let parsed = format.h264?.parsed {
+            shown.width = parsed.width
+            shown.height = parsed.height
+            shown.profile = profileName(parsed.profileIDC)
+        }
+        if let counters {
+            shown.bitrate = counters.bitrate
+            shown.packets = counters.packets
+            shown.lost = counters.lost
+            shown.jitter = counters.jitter * 1000
+        }
+        return shown
+    }
+
+    /// The profiles cameras use (ITU-T H.264 Annex A).
+    private func profileName(_ profileIDC: UInt8) -> String {
+        switch profileIDC {
+        case 66: "Baseline"
+        case 77: "Main"
+        case 88: "Extended"
+        case 100: "High"
+        case 110: "High 10"
+        case 122: "High 4:2:2"
+        case 244: "High 4:4:4"
+        default: "profile \(profileIDC)"
+        }
+    }
+
+    // MARK: - Viewers
+
+    private func snapshot(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> ViewerSnapshot {
+        var shown = ViewerSnapshot(
+            id: viewer.id,
+            generation: viewer.generation,
+            camera: viewer.camera.name,
+            delivery: viewer.delivery,
+            control: viewer.control
+        )
+        shown.requested = effectivePolicy(of: viewer)
+        shown.remote = viewer.remote.description
+        shown.client = ClientName.short(viewer.userAgent)
+        shown.age = (now - viewer.joinedAt).inSeconds
+        shown.bitrate = viewer.sent.rate(at: now)
+        shown.bytes = viewer.bytesOfEarlierPeers + (status?.bytesSent ?? 0) + viewer.hlsBytes
+        shown.report = viewer.report
+        shown.behindLive = behindLive(viewer, at: now)
+        if let status { show(status, of: viewer, in: &shown) }
+        shown.state = state(of: viewer, status, at: now)
+        shown.ladder = ladder(of: viewer, status)
+        if viewer.delivery == .hls {
+            shown.path = viewer.lastHLSRequestAt == nil ? nil : "hls/\(viewer.hlsScheme)"
+            shown.notes = viewer.camera.notes.filter { $0.contains("HLS viewers hear nothing") }
+        } else {
+            shown.notes = [status?.audioUnavailableReason].compactMap { $0 }
+        }
+        return shown
+    }
+
+    private func show(_ status: PeerStatus, of viewer: Viewer, in shown: inout ViewerSnapshot) {
+        shown.ice = status.isSuspended ? "suspended" : status.ice.rawValue
+        shown.dtls = dtlsText(status.dtls)
+        shown.srtp = status.srtpProfile.map { $0 == .aeadAES128GCM ? "AEAD_AES_128_GCM" : "AES128_CM_HMAC_SHA1_80" }
+        shown.roundTrip = status.roundTripTime?.inMilliseconds
+        shown.nacks = status.nackCount
+        shown.plis = status.pliCount + status.firCount
+        shown.retransmitted = status.tracks.reduce(0) { $0 + $1.retransmittedPackets }
+        let video = status.tracks.first { $0.kind == .video } ?? status.tracks.first
+        shown.loss = video?.fractionLost.map { $0 * 100 }
+        shown.jitter = video?.jitter?.inMilliseconds
+        if viewer.delivery == .webrtc, let pair = status.pairs.first(where: \.isSelected) {
+            shown.path = "\(pair.remote.kind.rawValue)/\(pair.remote.transport.rawValue)"
+        }
+    }
+
+    private func dtlsText(_ dtls: PeerStatus.DTLS) -> String {
+        switch dtls {
+        case .new: "new"
+        case .connecting: "connecting"
+        case .connected: "connected"
+        case .failed(let reason): "failed: \(reason)"
+        case .closed: "closed"
+        }
+    }
+
+    private func state(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> ViewerState {
+        if viewer.switchingTo != nil { return .switching }
+        let isFlowing: Bool
+        switch viewer.delivery {
+        case .webrtc:
+            guard let status else {
+                if viewer.channel == nil { return .silent }
+                return viewer.firstFrameAt == nil ? .joining : .connecting
+            }
+            if status.isSuspended { return .silent }
+            isFlowing = status.isReady
+        case .hls:
+            guard let last = viewer.lastHLSRequestAt else { return .joining }
+            if now - last > Self.hlsSilence { return .silent }
+            isFlowing = viewer.lastHLSMediaAt != nil
+        }
+        guard isFlowing else { return .connecting }
+        return viewer.camera.state == .live ? .playing : .waiting
+    }
+
+    /// An HLS player that asks for nothing this long has stopped.
+    private static let hlsSilence: Duration = .seconds(8)
+
+    /// What the page says, while it is fresh; for bare players the distance of what they fetch to the live edge.
+    private func behindLive(_ viewer: Viewer, at now: Instant) -> Double? {
+        if let at = viewer.reportedAt, now - at < .seconds(6), let behind = viewer.report?.behindLive { return behind }
+        guard viewer.delivery == .hls, let until = viewer.hlsFetchedUntil, let at = viewer.lastHLSMediaAt else {
+            return nil
+        }
+        return max(0, (at - until).inSeconds)
+    }
+
+    private func ladder(of viewer: Viewer, _ status: PeerStatus?) -> [ViewerSnapshot.LadderStep] {
+        var steps: [(String, Instant?)] = []
+        if let ladder = status?.ladder {
+            steps = [
+                ("offer", ladder.offer), ("first check", ladder.firstCheck), ("nominated", ladder.nominated),
+                ("DTLS", ladder.dtlsConnected), ("first RTP", ladder.firstRTP),
+                ("first RR", ladder.firstReceiverReport),
+            ]
+        }
+        steps += [
+            ("playlist", viewer.firstHLSPlaylistAt), ("first part", viewer.firstHLSMediaAt),
+            ("first frame", viewer.firstFrameAt),
+        ]
+        return steps.compactMap { name, at in
+            at.map { .init(name: name, after: ($0 - viewer.joinedAt).inMilliseconds) }
+        }
+    }
+
+    private func pairs(of viewer: Viewer, _ status: PeerStatus, at now: Instant) -> [PairSnapshot] {
+        status.pairs.enumerated().map { index, pair in
+            var shown = PairSnapshot(
+                id: "\(viewer.id)/\(index + 1)",
+                viewer: viewer.id,
+                camera: viewer.camera.name,
+                local: "\(pair.local.kind.rawValue) \(pair.local.address)",
+                remote: "\(pair.remote.kind.rawValue) \(pair.remote.address)",
+                transport: pair.remote.transport.rawValue,
+                state: pair.state.rawValue
+            )
+            shown.isNominated = pair.isNominated
+            shown.roundTrip = pair.roundTripTime?.inMilliseconds
+            shown.checksReceived = UInt64(max(0, pair.checksReceived))
+            shown.checksSent = UInt64(max(0, pair.checksSent))
+            shown.answersReceived = UInt64(max(0, pair.responsesReceived))
+            shown.bytesSent = pair.bytesSent
+            shown.bytesReceived = pair.bytesReceived
+            shown.lastActivity = pair.lastActivity.map { (now - $0).inSeconds }
+            return shown
+        }
+            + status.hiddenCandidates.enumerated().map { index, name in
+                PairSnapshot(
+                    id: "\(viewer.id)/h\(index + 1)",
+                    viewer: viewer.id,
+                    camera: viewer.camera.name,
+                    local: status.localCandidates.first.map { "\($0.kind.rawValue) \($0.address)" } ?? "-",
+                    remote: "host \(name)",
+                    transport: "udp",
+                    state: "hidden"
+                )
+            }
+    }
+
+    // MARK: - HLS
+
+    private func snapshot(ofHLS camera: Camera, viewers: Int, at now: Instant) -> HLSSnapshot? {
+        guard let hls = camera.stream.hls else { return nil }
+        let status = hls.muxer.status(at: now)
+        var shown = HLSSnapshot(id: camera.name)
+        shown.isLowLatency = status.isLowLatency
+        shown.partTarget = status.partTarget?.inSeconds
+        shown.targetDuration = status.targetDuration?.inSeconds
+        shown.segments = status.segments.map { segment in
+            HLSSnapshot.Segment(
+                msn: segment.mediaSequenceNumber,
+                duration: segment.duration.inSeconds,
+                parts: segment.parts,
+                bytes: segment.byteCount,
+                latency: segment.latency?.inMilliseconds,
+                isIndependent: segment.isIndependent
+            )
+        }
+        shown.latencyMedian = status.medianSegmentLatency?.inMilliseconds
+        shown.latencyMaximum = status.maximumSegmentLatency?.inMilliseconds
+        shown.lastPartAge = status.lastPartAge?.inSeconds
+        shown.discontinuities = status.discontinuities
+        shown.viewers = viewers
+        shown.requestRate = hls.requests.rate(at: now) ?? 0
+        shown.blocked = pendingHLS.values.lazy.filter { $0.camera === camera }.count
+        shown.bitrateOut = (hls.served.rate(at: now) ?? 0) * 8
+        shown.bytesHeld = status.byteCount
+        shown.codecs = status.codecs.joined(separator: ",")
+        if camera.state != .live {
+            shown.severity = .warning
+            shown.why = "no new media: the camera is \(camera.state.rawValue)"
+        } else if let age = shown.lastPartAge, age > 3 * (shown.partTarget ?? shown.targetDuration ?? 2) + 1 {
+            shown.severity = .warning
+            shown.why = "the last part is \(age.tenths) s old"
+        }
+        return shown
+    }
+}

@@ -1,0 +1,308 @@
+import DTLS
+import Digests
+import ICE
+import Media
+import WebRTC
+import Wire
+
+extension RelayShard {
+    /// The shard whose viewer this is, read off the id; `nil` when it cannot be one of ours.
+    public static func viewerShard(of id: String) -> Int? {
+        let characters = Array(id.utf8)
+        guard characters.count == idLength, characters[0] == UInt8(ascii: "v") else { return nil }
+        return Int(String(decoding: characters[1...2], as: UTF8.self), radix: 36)
+    }
+
+    private func newViewerID() -> String {
+        let instance = String(configuration.instance, radix: 36)
+        return "v" + String(repeating: "0", count: max(0, 2 - instance.count)) + instance
+            + random.word(Self.idLength - 3)
+    }
+
+    /// `v`, two digits of the shard, eleven random letters and digits (65 bits).
+    private static let idLength = 14
+    /// Viewers of one shard at most; past it joining is refused before quality falls.
+    private static let viewerLimit = 2_000
+
+    /// Admits a viewer, or gives a page back the identity it had.
+    public func join(
+        _ request: JoinRequest,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) throws(ViewerRefusal) -> (id: String, channel: UInt64, policy: DeliveryPolicy, source: SourceInfo) {
+        guard let camera = cameras[request.camera] else {
+            throw ViewerRefusal(.notFound, "there is no camera named \(request.camera)")
+        }
+        guard !isShuttingDown else {
+            throw ViewerRefusal(.unavailable, "the relay is shutting down", retryAfter: 5)
+        }
+        let viewer: Viewer
+        if let id = request.resume, let known = viewers[id], known.camera === camera, known.control == .page {
+            viewer = known
+            if let old = viewer.channel { effects.append(.endMessages(viewer: id, channel: old)) }
+            viewer.remote = request.remote
+        } else {
+            guard viewers.count < Self.viewerLimit else {
+                throw ViewerRefusal(.unavailable, "the relay has as many viewers as it takes", retryAfter: 30)
+            }
+            let policy = policy(for: camera)
+            viewer = Viewer(
+                id: newViewerID(),
+                camera: camera,
+                control: request.control,
+                delivery: request.control == .hls || policy == .hls ? .hls : .webrtc,
+                remote: request.remote,
+                userAgent: request.userAgent,
+                at: now
+            )
+            viewers[viewer.id] = viewer
+            camera.unwatchedSince = nil
+            if camera.state == .idle { connect(camera, at: now, into: &effects) }
+        }
+        let channel = nextChannel
+        nextChannel += 1
+        if request.control == .page {
+            viewer.channel = channel
+            viewer.channelClosedAt = nil
+        }
+        return (viewer.id, channel, effectivePolicy(of: viewer), camera.sourceInfo(at: now))
+    }
+
+    /// The policy for a camera's viewers: its own, or the relay's.
+    func policy(for camera: Camera) -> DeliveryPolicy {
+        camera.configuration.delivery == .auto ? configuration.delivery : camera.configuration.delivery
+    }
+
+    /// What this viewer may use: a policy binds, an operator's wish comes next.
+    func effectivePolicy(of viewer: Viewer) -> DeliveryPolicy {
+        let policy = policy(for: viewer.camera)
+        return policy == .auto ? viewer.requested : policy
+    }
+
+    /// Negotiates WebRTC; the offer replaces an earlier peer of the same viewer.
+    public func offer(
+        _ sdp: String,
+        viewer id: String,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) throws(ViewerRefusal) -> String {
+        guard let viewer = viewers[id] else { throw ViewerRefusal(.notFound, "this viewer's session is over") }
+        let camera = viewer.camera
+        if policy(for: camera) == .hls {
+            throw ViewerRefusal(.policy, "WebRTC is switched off for this camera; use HLS")
+        }
+        if camera.reordersPictures {
+            throw ViewerRefusal(
+                .incompatible,
+                "this camera's pictures are reordered (B-frames), which WebRTC cannot show; use HLS"
+            )
+        }
+        guard !camera.stream.tracks.isEmpty else {
+            let why = camera.reason.isEmpty ? "the camera is not ready" : camera.reason
+            throw ViewerRefusal(.unavailable, "\(camera.name) has nothing to show yet: \(why)", retryAfter: 2)
+        }
+        let peer: Peer
+        do throws(NegotiationError) {
+            peer = try Peer(
+                offer: sdp,
+                tracks: camera.stream.tracks,
+                configuration: PeerConfiguration(
+                    udpAddresses: configuration.candidates,
+                    dtls: configuration.certificate,
+                    cname: "signalbox",
+                    streamID: camera.name.map { $0 == "/" ? "-" : $0 }.reduce(into: "") { $0.append($1) },
+                    ntpAtZero: configuration.clock.ntpAtZero
+                ),
+                at: now,
+                using: &random
+            )
+        } catch {
+            log(.warning, "WebRTC refused: \(error.problem)", camera: camera.name, viewer: id, at: now)
+            let text = [error.problem, error.remedy].compactMap { $0 }.joined(separator: " ")
+            switch error.httpStatus {
+            case 503: throw ViewerRefusal(.unavailable, text, retryAfter: 1)
+            case 406: throw ViewerRefusal(.incompatible, text)
+            default: throw ViewerRefusal(.malformed, text)
+            }
+        }
+        endPeer(of: viewer, at: now, into: &effects)
+        viewer.peer = peer
+        viewer.meteredPeerBytes = 0
+        if viewer.switchingTo == nil, viewer.delivery == .hls, viewer.control != .page { viewer.delivery = .webrtc }
+        viewersByUfrag[peer.localUfrag] = viewer
+        effects.append(.claim(ufrag: peer.localUfrag))
+        wake(by: peer.nextDeadline)
+        return peer.answer
+    }
+
+    /// A trickled remote candidate.
+    public func candidate(
+        _ candidate: String,
+        viewer: String,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        guard let peer = viewers[viewer]?.peer else { return }
+        peer.addRemoteCandidate(candidate)
+        wake(by: peer.nextDeadline)
+    }
+
+    /// What the page says of itself.
+    public func report(
+        _ report: ViewerReport,
+        viewer id: String,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        guard let viewer = viewers[id] else { return }
+        viewer.report = report
+        viewer.reportedAt = now
+        if viewer.firstFrameAt == nil, report.framesDecoded ?? 0 > 0 { viewer.firstFrameAt = now }
+        if let playing = report.playing, playing != viewer.delivery {
+            let reason = report.reason.map { ": \($0)" } ?? ""
+            viewer.delivery = playing
+            viewer.generation += 1
+            log(
+                viewer.switchingTo == nil && playing == .hls ? .warning : .info,
+                "now plays \(playing == .hls ? "HLS" : "WebRTC")\(reason)",
+                camera: viewer.camera.name,
+                viewer: id,
+                at: now
+            )
+        }
+        advanceOperations(at: now)
+    }
+
+    /// The page's signalling connection closed; media goes on.
+    public func controlClosed(
+        viewer id: String,
+        channel: UInt64,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        guard let viewer = viewers[id], viewer.channel == channel else { return }
+        viewer.channel = nil
+        viewer.channelClosedAt = now
+        effects.append(.endMessages(viewer: id, channel: channel))
+    }
+
+    /// The viewer ends its session.
+    public func leave(viewer id: String, reason: String, at now: Instant, into effects: inout [ShardEffect]) {
+        guard let viewer = viewers[id] else { return }
+        end(viewer, reason: reason, retryAfter: nil, at: now, into: &effects)
+    }
+
+    /// The viewer's peer ends, the viewer stays.
+    public func closePeer(viewer id: String, at now: Instant, into effects: inout [ShardEffect]) {
+        guard let viewer = viewers[id] else { return }
+        endPeer(of: viewer, at: now, into: &effects)
+    }
+
+    /// Ends a viewer and everything that is open for it.
+    func end(
+        _ viewer: Viewer,
+        reason: String,
+        retryAfter: Int?,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        endPeer(of: viewer, at: now, into: &effects)
+        if let channel = viewer.channel {
+            effects.append(.message(viewer: viewer.id, channel: channel, .bye(reason: reason, retryAfter: retryAfter)))
+            effects.append(.endMessages(viewer: viewer.id, channel: channel))
+            viewer.channel = nil
+        }
+        viewers[viewer.id] = nil
+        cancelHLS(of: viewer, into: &effects)
+    }
+
+    /// Ends a viewer's WebRTC session.
+    func endPeer(of viewer: Viewer, at now: Instant, into effects: inout [ShardEffect]) {
+        guard let peer = viewer.peer else { return }
+        peer.close(.closedByServer("the viewer moved on"), at: now, into: &outgoing)
+        forgetPeer(of: viewer, into: &effects)
+    }
+
+    private func forgetPeer(of viewer: Viewer, into effects: inout [ShardEffect]) {
+        guard let peer = viewer.peer else { return }
+        viewer.camera.stream.unsubscribe(viewer)
+        viewer.bytesOfEarlierPeers += peer.status.bytesSent
+        viewer.peer = nil
+        viewer.isSubscribed = false
+        viewer.peerReadyAt = nil
+        viewersByUfrag[peer.localUfrag] = nil
+        viewersByPath = viewersByPath.filter { $0.value !== viewer }
+        effects.append(.release(ufrag: peer.localUfrag))
+    }
+}
+
+// MARK: - Media port
+
+extension RelayShard {
+    /// A datagram came on the media port and was found to be this shard's.
+    public func receive(_ datagram: [UInt8], path: FiveTuple, at now: Instant, into effects: inout [ShardEffect]) {
+        guard let viewer = viewersByPath[path] ?? viewerByUfrag(in: datagram), let peer = viewer.peer else { return }
+        var events: [PeerEvent] = []
+        peer.receive(datagram[...], on: path, at: now, into: &outgoing, events: &events)
+        apply(events, of: viewer, at: now, into: &effects)
+        wake(by: viewer.peer?.nextDeadline)
+    }
+
+    private func viewerByUfrag(in datagram: [UInt8]) -> Viewer? {
+        STUNMessage.localUfrag(of: datagram[...]).flatMap { viewersByUfrag[$0] }
+    }
+
+    private func apply(
+        _ events: [PeerEvent],
+        of viewer: Viewer,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        for event in events {
+            switch event {
+            case .pathAdded(let path):
+                guard let peer = viewer.peer else { continue }
+                viewersByPath[path] = viewer
+                effects.append(.claimPath(path, ufrag: peer.localUfrag))
+            case .pathRemoved(let path):
+                if viewersByPath[path] === viewer { viewersByPath[path] = nil }
+            case .ready:
+                viewer.peerReadyAt = now
+                viewer.isSubscribed = true
+                viewer.camera.stream.subscribe(viewer, at: now)
+            case .keyframeWanted:
+                // A camera cannot be asked over RTSP; the cache answers, or the next keyframe does.
+                _ = viewer.camera.stream.refresh(viewer, at: now)
+            case .closed(let reason):
+                forgetPeer(of: viewer, into: &effects)
+                if viewer.control == .whep {
+                    end(viewer, reason: reason.text, retryAfter: nil, at: now, into: &effects)
+                } else {
+                    log(.info, "WebRTC ended: \(reason.text)", camera: viewer.camera.name, viewer: viewer.id, at: now)
+                }
+            case .iceConnected, .pathChanged, .dtlsConnected, .firstReceiverReport, .suspended, .resumed:
+                break
+            }
+        }
+    }
+
+    func handleTimeout(of viewer: Viewer, at now: Instant, into effects: inout [ShardEffect]) {
+        guard let peer = viewer.peer, let deadline = peer.nextDeadline, now >= deadline else { return }
+        var events: [PeerEvent] = []
+        peer.handleTimeout(at: now, into: &outgoing, events: &events)
+        apply(events, of: viewer, at: now, into: &effects)
+    }
+
+    /// Lets go of viewers that are gone without a word.
+    func expireViewers(at now: Instant, into effects: inout [ShardEffect]) {
+        for viewer in viewers.values {
+            guard viewer.channel == nil, viewer.peer == nil, now - viewer.lastSignOfLife > Self.silenceLimit else {
+                continue
+            }
+            end(viewer, reason: "nothing heard from it", retryAfter: nil, at: now, into: &effects)
+        }
+    }
+
+    /// A viewer without peer and without signalling is gone when it asked for nothing for this long.
+    private static let silenceLimit: Duration = .seconds(20)
+}

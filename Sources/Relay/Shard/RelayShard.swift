@@ -1,0 +1,129 @@
+import DTLS
+import WebRTC
+import Wire
+
+/// What all cameras and viewers of a shard share.
+public struct ShardConfiguration: Sendable {
+    /// Our host candidates: addresses of the media port that clients can reach.
+    public var candidates: [TransportAddress]
+    /// The certificate of our DTLS side.
+    public var certificate: DTLSContext
+    /// Wall clock of the monotonic clock's origin.
+    public var clock: RelayClock
+    /// The relay-wide delivery policy.
+    public var delivery: DeliveryPolicy
+    /// The shard's number; part of its viewers' ids.
+    public var instance: UInt16
+
+    /// Creates a configuration.
+    public init(
+        candidates: [TransportAddress],
+        certificate: DTLSContext,
+        clock: RelayClock,
+        delivery: DeliveryPolicy,
+        instance: UInt16
+    ) {
+        self.candidates = candidates
+        self.certificate = certificate
+        self.clock = clock
+        self.delivery = delivery
+        self.instance = instance
+    }
+}
+
+/// Some of the relay's cameras with their streams and viewers, on one event loop.
+///
+/// Does no I/O: inputs come with the time they arrived, effects are appended to a list, datagrams for viewers to
+/// ``outgoing``. Not `Sendable`; the shell that drives it keeps it on its loop.
+public final class RelayShard {
+    let configuration: ShardConfiguration
+    let events: EventLog
+    var random: any RandomNumberGenerator
+
+    /// Datagrams for viewers; the shell sends and empties it after every batch of inputs.
+    public var outgoing = DatagramQueue()
+
+    var cameras: [String: Camera] = [:]
+    var viewers: [String: Viewer] = [:]
+    var viewersByUfrag: [String: Viewer] = [:]
+    var viewersByPath: [FiveTuple: Viewer] = [:]
+    var operations: [Operation] = []
+    var pendingHLS: [UInt64: PendingHLSRequest] = [:]
+    var nextChannel: UInt64 = 1
+    var nextTicket: UInt64 = 1
+    var isShuttingDown = false
+
+    /// The earliest moment anything is due. Pulled earlier by inputs, recomputed by ``handleTimeout(at:into:)``.
+    private var deadline: Instant?
+    private var housekeepingAt: Instant
+
+    /// Creates a shard without cameras.
+    public init(
+        configuration: ShardConfiguration,
+        events: EventLog,
+        random: any RandomNumberGenerator,
+        at now: Instant
+    ) {
+        self.configuration = configuration
+        self.events = events
+        self.random = random
+        housekeepingAt = now
+        deadline = now
+    }
+
+    /// When ``handleTimeout(at:into:)`` next has work.
+    public var nextDeadline: Instant? { deadline }
+
+    /// Makes sure that the shell wakes the shard by `instant`.
+    func wake(by instant: Instant?) { deadline = earliest(deadline, instant) }
+
+    /// Does what is due at `now`. Calling early is harmless.
+    public func handleTimeout(at now: Instant, into effects: inout [ShardEffect]) {
+        for camera in cameras.values { handleTimeout(of: camera, at: now, into: &effects) }
+        for viewer in viewers.values { handleTimeout(of: viewer, at: now, into: &effects) }
+        if now >= housekeepingAt {
+            housekeepingAt = now + Self.housekeepingInterval
+            watchCameras(at: now, into: &effects)
+            expireViewers(at: now, into: &effects)
+            expireHLS(at: now, into: &effects)
+            operations.removeAll { $0.endedAt.map { now - $0 > Operation.visibleAfterEnd } ?? false }
+        }
+        advanceOperations(at: now)
+
+        var next: Instant? = housekeepingAt
+        for camera in cameras.values { next = earliest(next, camera.nextDeadline) }
+        for viewer in viewers.values { next = earliest(next, viewer.peer?.nextDeadline) }
+        if operations.contains(where: \.isRunning) { next = earliest(next, now + Self.operationInterval) }
+        deadline = next
+    }
+
+    /// Whether the camera is this shard's.
+    public func owns(camera: String) -> Bool { cameras[camera] != nil }
+
+    /// Whether the viewer is this shard's.
+    public func owns(viewer: String) -> Bool { viewers[viewer] != nil }
+
+    /// Says goodbye to cameras and viewers.
+    public func shutdown(at now: Instant, into effects: inout [ShardEffect]) {
+        isShuttingDown = true
+        for viewer in viewers.values.sorted(by: { $0.joinedAt < $1.joinedAt }) {
+            end(viewer, reason: "the relay is shutting down", retryAfter: 5, at: now, into: &effects)
+        }
+        for camera in cameras.values { disconnect(camera, at: now, into: &effects) }
+    }
+
+    func log(_ severity: Severity, _ text: String, camera: String? = nil, viewer: String? = nil, at now: Instant) {
+        events.append(
+            severity,
+            text,
+            camera: camera,
+            viewer: viewer,
+            at: configuration.clock.wallMilliseconds(at: now)
+        )
+    }
+
+    /// How often stalls, silent viewers and idle streams are looked for.
+    private static let housekeepingInterval: Duration = .milliseconds(250)
+    /// How often a running operation is looked at.
+    private static let operationInterval: Duration = .milliseconds(20)
+}

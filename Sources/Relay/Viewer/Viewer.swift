@@ -1,0 +1,93 @@
+import WebRTC
+import Wire
+
+/// Somebody watching, by whatever delivery. A passive record confined to its shard's loop.
+final class Viewer {
+    let id: String
+    let camera: Camera
+    let control: ControlChannel
+    let joinedAt: Instant
+    var remote: IPAddress
+    var userAgent: String
+
+    /// Increases with every switch.
+    var generation: UInt64 = 1
+    /// The signalling connection in use; `nil` while there is none.
+    var channel: UInt64?
+    /// When the signalling connection closed.
+    var channelClosedAt: Instant?
+    /// What an operator asked for.
+    var requested = DeliveryPolicy.auto
+    /// The delivery in use, or being set up.
+    var delivery: Delivery
+    /// Told to change delivery, not there yet.
+    var switchingTo: DeliveryPolicy?
+
+    /// The WebRTC session; `nil` when there is none.
+    var peer: Peer?
+    /// The peer takes media.
+    var isSubscribed = false
+    var peerReadyAt: Instant?
+    /// Bytes sent by earlier peers of this viewer.
+    var bytesOfEarlierPeers: UInt64 = 0
+    /// What the newest peer had sent when the meter was last fed.
+    var meteredPeerBytes: UInt64 = 0
+
+    /// HLS: when it last asked for anything, and for media.
+    var lastHLSRequestAt: Instant?
+    var lastHLSMediaAt: Instant?
+    var firstHLSPlaylistAt: Instant?
+    var firstHLSMediaAt: Instant?
+    var hlsBytes: UInt64 = 0
+    /// End of the newest media it fetched, on the relay's clock: tells how far behind live it is.
+    var hlsFetchedUntil: Instant?
+    var hlsScheme = "https"
+
+    /// Bytes sent by any delivery.
+    var sent = RateMeter()
+    var report: ViewerReport?
+    var reportedAt: Instant?
+    var firstFrameAt: Instant?
+
+    init(
+        id: String,
+        camera: Camera,
+        control: ControlChannel,
+        delivery: Delivery,
+        remote: IPAddress,
+        userAgent: String,
+        at now: Instant
+    ) {
+        self.id = id
+        self.camera = camera
+        self.control = control
+        self.delivery = delivery
+        self.remote = remote
+        self.userAgent = userAgent
+        joinedAt = now
+    }
+
+    /// Counts what its peer has sent since the last call.
+    func meter(peerBytes: UInt64, at now: Instant) {
+        sent.add(Int(clamping: peerBytes &- min(peerBytes, meteredPeerBytes)), at: now)
+        meteredPeerBytes = peerBytes
+    }
+
+    /// When it last gave a sign of life by signalling or HTTP. A peer's liveness is ICE's business.
+    var lastSignOfLife: Instant {
+        [joinedAt, channelClosedAt, lastHLSRequestAt, reportedAt].compactMap { $0 }.max() ?? joinedAt
+    }
+
+    /// Whether the operator may move it, or why not.
+    var reasonAgainstSwitch: String? {
+        switch control {
+        case .page:
+            channel == nil
+                ? "its page has no signalling connection at the moment; try again when it has reconnected" : nil
+        case .whep:
+            "it came by bare WHEP, which has no channel to tell it; it can be dropped (D)"
+        case .hls:
+            "it is a bare HLS player, which has no channel to tell it; it can be dropped (D)"
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Wire
+
+/// How bad a viewer's picture is, why, and what helps, from what its snapshot says.
+struct ViewerHealth: Equatable {
+    var severity = Severity.ok
+    var why = ""
+    var hint = ""
+
+    /// Judges a viewer; `camera` is the one it watches.
+    init(of viewer: ViewerSnapshot, camera: CameraSnapshot) {
+        if viewer.state == .waiting {
+            severity = .warning
+            why = "sees nothing new: the camera is \(camera.state.rawValue)"
+            hint = "It resumes by itself when the camera does."
+        } else if viewer.delivery == .webrtc {
+            judgeWebRTC(viewer)
+        } else if let behind = viewer.behindLive, behind > Self.farBehind {
+            severity = .warning
+            why = "is \(Int(behind)) s behind live"
+            hint = "Its network or device does not keep up."
+        }
+        if severity == .ok, let report = viewer.report, let freezes = report.freezes, freezes > 0,
+            let seconds = report.freezeSeconds, seconds > 0.02 * viewer.age, seconds > 1
+        {
+            severity = .warning
+            why = "froze \(freezes) times, \(seconds.tenths) s in all"
+            hint = "Compare loss and round trip with other viewers of this camera."
+        }
+    }
+
+    private mutating func judgeWebRTC(_ viewer: ViewerSnapshot) {
+        let canSwitch = viewer.control == .page ? "s moves this viewer to HLS." : ""
+        if viewer.state == .connecting {
+            guard viewer.age > Self.slowConnect else { return }
+            severity = .warning
+            let hasCheck = viewer.ladder.contains { $0.name == "first check" }
+            why =
+                hasCheck
+                ? "checks arrive, but DTLS has not completed"
+                : "no connectivity check has arrived: UDP to the media port is blocked, or the address is not reachable"
+            hint = hasCheck ? "" : "Let the client's network reach the media port, or force HLS."
+        } else if let loss = viewer.loss, loss >= Self.lossWarning {
+            severity = loss >= Self.lossCritical ? .critical : .warning
+            why = "loss \(loss.tenths) % (warns from \(Self.lossWarning.tenths) %)"
+            hint = canSwitch
+        } else if let roundTrip = viewer.roundTrip, roundTrip >= Self.slowRoundTrip {
+            severity = .warning
+            why = "round trip \(Int(roundTrip)) ms (warns from \(Int(Self.slowRoundTrip)) ms)"
+            hint = canSwitch
+        } else if viewer.state == .silent {
+            severity = .warning
+            why = "nothing heard from it; ends soon"
+        }
+    }
+
+    /// Seconds to connect after which something is wrong.
+    private static let slowConnect = 4.0
+    /// Percent.
+    private static let lossWarning = 2.0
+    /// Percent.
+    private static let lossCritical = 10.0
+    /// Milliseconds.
+    private static let slowRoundTrip = 300.0
+    /// Seconds.
+    private static let farBehind = 12.0
+}

@@ -1,0 +1,296 @@
+/// Through what a viewer can be told something.
+public enum ControlChannel: String, Codable, Sendable {
+    /// Our page: WebSocket signalling, can be switched.
+    case page
+    /// A bare WHEP client: can be dropped, not switched.
+    case whep
+    /// A bare HLS player: can be dropped, not switched.
+    case hls
+}
+
+/// What a viewer is doing.
+public enum ViewerState: String, Codable, Sendable, CaseIterable {
+    /// Joined, nothing flows yet.
+    case joining
+    /// WebRTC: connectivity checks or DTLS under way. HLS: waiting for the first segment request.
+    case connecting
+    /// Media flows.
+    case playing
+    /// Connected, but the camera delivers nothing.
+    case waiting
+    /// Told to change delivery; not there yet.
+    case switching
+    /// Nothing heard from it for a while; ends soon.
+    case silent
+}
+
+/// One viewer, whatever the delivery.
+public struct ViewerSnapshot: Codable, Sendable, Identifiable {
+    /// Identity; survives a switch and a signalling reconnect.
+    public var id: String
+    /// Increases with every switch, so that a command hits what the operator saw.
+    public var generation: UInt64
+    /// The camera watched.
+    public var camera: String
+    /// The delivery in use, or being set up.
+    public var delivery: Delivery
+    /// What the operator or a policy asked for.
+    public var requested: DeliveryPolicy
+    /// What it is doing.
+    public var state: ViewerState
+    /// How bad that is.
+    public var severity: Severity
+    /// Why, with the rule and its value; empty when all is well.
+    public var why: String
+    /// What the operator can do about it; empty when nothing is wrong.
+    public var hint: String
+    /// How it can be told something.
+    public var control: ControlChannel
+    /// Its IP address as seen by the relay.
+    public var remote: String
+    /// Short browser or program name, such as `Chrome 141`.
+    public var client: String
+    /// Seconds since it joined.
+    public var age: Double
+    /// Bits per second sent to it, media payload and headers.
+    public var bitrate: Double?
+    /// Bytes sent to it.
+    public var bytes: UInt64
+    /// Path in use: `host/udp`, `prflx/udp`, `hls/https`; `nil` before one is.
+    public var path: String?
+    /// Round trip in milliseconds, from RTCP or ICE.
+    public var roundTrip: Double?
+    /// Packets lost on the way to it in percent, from its receiver reports.
+    public var loss: Double?
+    /// Jitter it reports, in milliseconds.
+    public var jitter: Double?
+    /// Retransmissions asked for (packets).
+    public var nacks: UInt64
+    /// Keyframes asked for.
+    public var plis: UInt64
+    /// Packets retransmitted.
+    public var retransmitted: UInt64
+    /// What its page reported last; `nil` for clients without a page.
+    public var report: ViewerReport?
+    /// Seconds behind live: reported by the page, otherwise derived from what it requests; `nil` when unknown.
+    public var behindLive: Double?
+    /// ICE state in words; `nil` for HLS.
+    public var ice: String?
+    /// DTLS state in words; `nil` for HLS.
+    public var dtls: String?
+    /// SRTP profile; `nil` until negotiated.
+    public var srtp: String?
+    /// Handshake steps with milliseconds after joining: `offer`, `answer`, `first check`, `nominated`, `DTLS`,
+    /// `first RTP`, `first RR`, `first frame`; or for HLS `playlist`, `first part`, `first frame`.
+    public var ladder: [LadderStep]
+    /// What is missing for it, such as `no sound: AAC cannot be sent by WebRTC yet`.
+    public var notes: [String]
+
+    /// A step of the ladder.
+    public struct LadderStep: Codable, Sendable, Equatable {
+        /// The step's name.
+        public var name: String
+        /// Milliseconds after joining.
+        public var after: Double
+
+        /// Creates a step.
+        public init(name: String, after: Double) {
+            self.name = name
+            self.after = after
+        }
+    }
+
+    /// Creates a viewer snapshot that shows nothing but who it is.
+    public init(id: String, generation: UInt64, camera: String, delivery: Delivery, control: ControlChannel) {
+        self.id = id
+        self.generation = generation
+        self.camera = camera
+        self.delivery = delivery
+        self.control = control
+        requested = .auto
+        state = .joining
+        severity = .ok
+        why = ""
+        hint = ""
+        remote = ""
+        client = ""
+        age = 0
+        bytes = 0
+        nacks = 0
+        plis = 0
+        retransmitted = 0
+        ladder = []
+        notes = []
+    }
+}
+
+/// What a page says of itself every 2 s (design: `mode` and `stats`).
+public struct ViewerReport: Codable, Sendable, Equatable {
+    /// What it plays; `nil` when nothing.
+    public var playing: Delivery?
+    /// Why it plays that, in its own words (bounded, control characters removed).
+    public var reason: String?
+    /// Frames shown per second.
+    public var fps: Double?
+    /// Frames decoded since playback began.
+    public var framesDecoded: UInt64?
+    /// Frames dropped since playback began.
+    public var framesDropped: UInt64?
+    /// Freezes since playback began.
+    public var freezes: UInt64?
+    /// Seconds frozen since playback began.
+    public var freezeSeconds: Double?
+    /// Jitter buffer or media buffer, in milliseconds.
+    public var bufferMilliseconds: Double?
+    /// Seconds behind live.
+    public var behindLive: Double?
+    /// Milliseconds from click to first frame.
+    public var firstFrameMilliseconds: Double?
+    /// Picture size shown.
+    public var width: Int?
+    /// Picture size shown.
+    public var height: Int?
+
+    /// Creates an empty report.
+    public init() {}
+}
+
+/// One ICE candidate pair.
+public struct PairSnapshot: Codable, Sendable, Identifiable {
+    /// Viewer and pair: `v3kd9a/2`.
+    public var id: String
+    /// The viewer.
+    public var viewer: String
+    /// The camera it watches.
+    public var camera: String
+    /// Our candidate: `host 203.0.113.10:8189`.
+    public var local: String
+    /// The client's: `prflx 198.51.100.7:50312`, or an obfuscated mDNS name.
+    public var remote: String
+    /// `udp` or `tcp`.
+    public var transport: String
+    /// `waiting`, `in-progress`, `succeeded`, `failed`.
+    public var state: String
+    /// Media goes here.
+    public var isNominated: Bool
+    /// Round trip of our own checks in milliseconds.
+    public var roundTrip: Double?
+    /// Checks received from the client.
+    public var checksReceived: UInt64
+    /// Checks we sent.
+    public var checksSent: UInt64
+    /// Answers to them.
+    public var answersReceived: UInt64
+    /// Bytes sent on this pair.
+    public var bytesSent: UInt64
+    /// Bytes received on this pair.
+    public var bytesReceived: UInt64
+    /// Seconds since anything came on it; `nil` when nothing ever did.
+    public var lastActivity: Double?
+
+    /// Creates a pair snapshot.
+    public init(
+        id: String,
+        viewer: String,
+        camera: String,
+        local: String,
+        remote: String,
+        transport: String,
+        state: String
+    ) {
+        self.id = id
+        self.viewer = viewer
+        self.camera = camera
+        self.local = local
+        self.remote = remote
+        self.transport = transport
+        self.state = state
+        isNominated = false
+        checksReceived = 0
+        checksSent = 0
+        answersReceived = 0
+        bytesSent = 0
+        bytesReceived = 0
+    }
+}
+
+/// One camera's HLS stream.
+public struct HLSSnapshot: Codable, Sendable, Identifiable {
+    /// One media segment in the playlist.
+    public struct Segment: Codable, Sendable, Equatable {
+        /// Media sequence number.
+        public var msn: Int
+        /// Seconds of media.
+        public var duration: Double
+        /// Partial segments in it.
+        public var parts: Int
+        /// Its size.
+        public var bytes: Int
+        /// Milliseconds from the arrival of its first frame to its completion; `nil` while open or when it came from
+        /// the cache.
+        public var latency: Double?
+        /// Begins with a keyframe.
+        public var isIndependent: Bool
+
+        /// Creates a segment.
+        public init(msn: Int, duration: Double, parts: Int, bytes: Int, latency: Double?, isIndependent: Bool) {
+            self.msn = msn
+            self.duration = duration
+            self.parts = parts
+            self.bytes = bytes
+            self.latency = latency
+            self.isIndependent = isIndependent
+        }
+    }
+
+    /// The camera.
+    public var id: String
+    /// Low-latency playlist, or a plain one because the frame interval does not fit.
+    public var isLowLatency: Bool
+    /// PART-TARGET in seconds; `nil` for a plain playlist or before the first part.
+    public var partTarget: Double?
+    /// TARGETDURATION in seconds.
+    public var targetDuration: Double?
+    /// The segments in the playlist, oldest first.
+    public var segments: [Segment]
+    /// Part latency (arrival of a part's first frame to its publication) in milliseconds: median of the last minute.
+    public var latencyMedian: Double?
+    /// The same, worst of the last minute.
+    public var latencyMaximum: Double?
+    /// Seconds since the last part was published.
+    public var lastPartAge: Double?
+    /// Discontinuities since the stream began.
+    public var discontinuities: Int
+    /// Viewers by HLS.
+    public var viewers: Int
+    /// Requests per second.
+    public var requestRate: Double
+    /// Requests waiting for a part right now.
+    public var blocked: Int
+    /// Bits per second served.
+    public var bitrateOut: Double
+    /// Bytes of media held.
+    public var bytesHeld: Int
+    /// RFC 6381 codecs string.
+    public var codecs: String
+    /// Why it is not well, in one sentence; empty when it is.
+    public var why: String
+    /// How bad that is.
+    public var severity: Severity
+
+    /// Creates an HLS snapshot that shows nothing but the camera.
+    public init(id: String) {
+        self.id = id
+        isLowLatency = true
+        segments = []
+        discontinuities = 0
+        viewers = 0
+        requestRate = 0
+        blocked = 0
+        bitrateOut = 0
+        bytesHeld = 0
+        codecs = ""
+        why = ""
+        severity = .ok
+    }
+}
