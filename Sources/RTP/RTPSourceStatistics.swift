@@ -24,7 +24,8 @@ struct RTPSourceStatistics: Sendable {
         received &+= 1
         highestSequence = max(highestSequence, sequence.unwrap(number))
         if let previous {
-            let transit = (now - previous.arrival).inSeconds * Double(clockRate)
+            let elapsed = Double(now.nanoseconds &- previous.arrival.nanoseconds) / 1e9
+            let transit = elapsed * Double(clockRate)
             let difference = abs(transit - Double(Int32(bitPattern: timestamp &- previous.timestamp)))
             // A jump of the camera's clock is not jitter.
             if difference < 3 * Double(clockRate) { jitter += (difference - jitter) / 16 }

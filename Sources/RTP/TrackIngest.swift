@@ -111,7 +111,10 @@ public struct TrackIngest: Sendable {
     }
 
     /// When ``handleTimeout(at:into:notices:)`` has work, or `nil`.
-    public var nextDeadline: Instant? { earliest(receiver.nextDeadline, video?.nextDeadline) }
+    public var nextDeadline: Instant? {
+        guard let waiting = receiver.nextDeadline else { return video?.nextDeadline }
+        return video?.nextDeadline.map { min($0, waiting) } ?? waiting
+    }
 
     /// Gives up waiting for packets that do not come.
     public mutating func handleTimeout(

@@ -59,7 +59,7 @@ public struct TrackTimeline: Sendable {
         if input == known.input { return known.output }
         let now = ticks(arrival)
         let step = input - known.input
-        let candidate = input &+ Int64(known.offset.rounded())
+        let candidate = input &+ nearest(known.offset)
         let limit = Int64(clockRate) * maximumDeviationSeconds
         belowHighest = candidate <= highest ?? .min ? belowHighest + 1 : 0
         // B-frames step back by less than a second and at most 16 in a row; more is a clock that was set back.
@@ -113,7 +113,7 @@ public struct TrackTimeline: Sendable {
             offset += slew
             correction -= slew
         }
-        let output = input &+ Int64(offset.rounded())
+        let output = input &+ nearest(offset)
         if !isAligned, let error = drift.observe(ticks(arrival) - output, at: arrival) {
             correction = abs(error) > Int64(Double(clockRate) * deadBand) ? Double(error) : 0
         }
@@ -137,7 +137,7 @@ extension TrackTimeline {
         let input =
             anchor.input &+ Int64(Int32(bitPattern: report.timestamp &- UInt32(truncatingIfNeeded: anchor.input)))
         let output = Double(input) + anchor.offset
-        return Int64((output / Double(clockRate) * 1e9).rounded()) &- report.nanoseconds
+        return nearest(output / Double(clockRate) * 1e9) &- report.nanoseconds
     }
 
     /// Slews this track by at most 5 ms per second until its ``senderClockOffset`` is `reference`.
@@ -189,7 +189,7 @@ private struct DriftWindow: Sendable {
             start = now
             return nil
         }
-        guard now - begun >= driftWindow else { return nil }
+        guard now.nanoseconds &- begun.nanoseconds >= driftWindow else { return nil }
         defer {
             start = now
             smallest = .max
@@ -198,13 +198,17 @@ private struct DriftWindow: Sendable {
     }
 }
 
+/// The nearest integer to a number far smaller than 2⁶³; unlike `rounded()` it needs no mathematics library.
+private func nearest(_ value: Double) -> Int64 { Int64(value < 0 ? value - 0.5 : value + 0.5) }
+
 /// Farther from the arrival time than this, a timestamp is not believed.
 private let maximumDeviationSeconds: Int64 = 3
 /// A backlog after a stall must be worked off in this time, or the camera's clock has stood still.
 private let patienceWithLateness: Duration = .seconds(5)
 /// `max_num_reorder_frames` is at most 16 (ITU-T H.264 §E.2.1).
 private let maximumReorder = 16
-private let driftWindow: Duration = .seconds(4)
+/// Nanoseconds after which the smallest delay counts.
+private let driftWindow: Int64 = 4_000_000_000
 /// Seconds of error that are left alone, because they are jitter rather than drift.
 private let deadBand = 0.010
 /// Seconds of error above which ``fastSlew`` applies, as after a camera's initial burst.
