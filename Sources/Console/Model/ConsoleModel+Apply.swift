@@ -1,0 +1,139 @@
+import Relay
+import Wire
+
+extension ConsoleModel {
+    /// Most events that are remembered.
+    static let eventLimit = 600
+
+    /// Takes over what the relay looks like now; `nil` when there is nothing to be seen of it.
+    public mutating func apply(_ snapshot: Snapshot?, at now: Instant) {
+        tick(at: now)
+        guard let snapshot else { return }
+        if freshness.sampledAt != snapshot.sampledAt {
+            if let old = shown, old.node.processID != snapshot.node.processID {
+                flash = Flash(text: "the relay was restarted", role: .warning, until: now + .seconds(10))
+                history = [:]
+                eventLog = []
+            }
+            freshness.sampledAt = snapshot.sampledAt
+            freshness.advancedAt = now
+        }
+        guard pausedAt == nil else { return }
+        mergeEvents(snapshot.events)
+        shown = calmed(snapshot)
+        index = SnapshotIndex(snapshot)
+        leaveVanishedPlaces()
+        arrange()
+    }
+
+    /// Takes over the answer to ``wantedHistory``.
+    public mutating func apply(_ reply: HistoryReply, to request: HistoryRequest, at now: Instant) {
+        tick(at: now)
+        guard pausedAt == nil, let wallClock = shown?.wallClock else { return }
+        let endSecond = wallClock / 1000
+        let wanted = Set(request.series)
+        history = history.filter { wanted.contains($0.key) }
+        for (key, values) in zip(request.series, reply.values) {
+            history[key] = Series(values: Array(values.suffix(HistoryRequest.secondsLimit)), endSecond: endSecond)
+        }
+    }
+
+    /// Takes over older events.
+    public mutating func apply(_ events: [EventSnapshot], at now: Instant) {
+        tick(at: now)
+        mergeEvents(events)
+        arrange()
+    }
+
+    /// Takes over the relay's immediate answer to a command.
+    public mutating func apply(_ reply: CommandReply, to id: String, at now: Instant) {
+        tick(at: now)
+        guard let position = requests.firstIndex(where: { $0.id == id }) else { return }
+        switch reply {
+        case .accepted: requests[position].state = .accepted
+        case .refused(let reason):
+            requests[position].state = .refused(reason)
+            say("\(requests[position].text): refused, \(reason)", .critical, for: .seconds(12))
+        }
+    }
+
+    /// The series that the screen needs; ask for it once a second. `nil` when it needs none.
+    public var wantedHistory: HistoryRequest? {
+        guard let shown, pausedAt == nil else { return nil }
+        var series: [SeriesKey] = []
+        switch place {
+        case .screen(.overview):
+            series += [.node(.bitrateIn), .node(.bitrateOut)]
+            series += visible(.cameras).map { .camera($0, .bitrate) } + visible(.hls).map { .hlsLatency($0) }
+        case .screen(.cameras): series += visible(.cameras).map { .camera($0, .bitrate) }
+        case .screen(.peers), .screen(.pairs):
+            if let viewer = subjectViewer?.id {
+                series += [.viewer(viewer, .bitrate), .viewer(viewer, .roundTrip), .viewer(viewer, .loss)]
+            }
+        case .screen(.hls): series += visible(.hls).map { .hlsLatency($0) }
+        case .screen(.graphs):
+            series += [.node(.bitrateIn), .node(.bitrateOut)]
+            series += visible(.cameras).map { .camera($0, graphMetric) }
+        case .screen(.events): break
+        case .camera(let id):
+            series += SeriesKey.CameraMetric.allCases.map { .camera(id, $0) } + [.hlsLatency(id)]
+        case .viewer(let id): series += SeriesKey.ViewerMetric.allCases.map { .viewer(id, $0) }
+        }
+        guard !series.isEmpty, shown.sampledAt.nanoseconds >= 0 else { return nil }
+        return HistoryRequest(series: Array(series.prefix(HistoryRequest.seriesLimit)), seconds: graphWindow)
+    }
+
+    /// Events older than those seen, wanted once for the event screen.
+    public var wantedEvents: EventsRequest? {
+        guard case .screen(.events) = place, !askedOlderEvents, let oldest = eventLog.last else { return nil }
+        return EventsRequest(before: oldest.id, limit: ConsoleModel.eventLimit - Snapshot.eventLimit)
+    }
+
+    /// ``wantedEvents`` is being asked for.
+    public mutating func askedForEvents() { askedOlderEvents = true }
+
+    /// Identities around the cursor of a list, at most a screenful.
+    private func visible(_ pane: Pane) -> [String] {
+        let state = table(pane)
+        let height = max(12, size.rows)
+        let top = Table<Int>.firstRow(selected: state.index, count: state.order.count, height: height)
+        return Array(state.order.dropFirst(top).prefix(height))
+    }
+
+    private mutating func mergeEvents(_ events: [EventSnapshot]) {
+        guard !events.isEmpty else { return }
+        // The usual case: a few new events in front of, or changes within, what is known.
+        var known = Dictionary(uniqueKeysWithValues: eventLog.enumerated().map { ($0.element.id, $0.offset) })
+        var fresh: [EventSnapshot] = []
+        for event in events {
+            if let position = known[event.id] {
+                if position < eventLog.count { eventLog[position] = event }
+            } else {
+                known[event.id] = Int.max
+                fresh.append(event)
+            }
+        }
+        guard !fresh.isEmpty else { return }
+        eventLog.append(contentsOf: fresh)
+        eventLog.sort { $0.id > $1.id }
+        if eventLog.count > ConsoleModel.eventLimit { eventLog.removeLast(eventLog.count - ConsoleModel.eventLimit) }
+    }
+
+    /// A detail of something that is gone shows nothing: go back to the list.
+    private mutating func leaveVanishedPlaces() {
+        while places.count > 1 {
+            switch place {
+            case .camera(let id) where index.cameras[id] == nil:
+                say("\(id) is no longer configured", .warning)
+            case .viewer(let id) where index.viewers[id] == nil:
+                say("\(id) has left", .info)
+            default: return
+            }
+            places.removeLast()
+        }
+    }
+
+    mutating func say(_ text: String, _ role: Role, for duration: Duration = .seconds(6)) {
+        flash = Flash(text: text, role: role, until: now + duration)
+    }
+}

@@ -1,0 +1,200 @@
+import Relay
+import Wire
+
+/// The lines that every screen has: health above, what happens and what can be done below.
+extension ConsoleModel {
+    func drawHeader(_ y: Int, on canvas: inout Canvas) {
+        let width = canvas.bounds.width
+        canvas.fill(Rect(0, y, width, 1), .header)
+        var x = canvas.text(" signalbox ", 0, y, .brand)
+        guard let shown else {
+            canvas.text("  waiting for the relay", x, y, .header)
+            return
+        }
+        let clock = " " + Format.clock(shown.wallClock, utcOffset: configuration.utcOffset) + " "
+        let right = width - clock.count
+        canvas.text(clock, right, y, .header)
+        x = canvas.text(" \(fitted(shown.node.name, 20)) ", x, y, .header)
+        x = drawBadges(x, y, shown, on: &canvas)
+        let live = shown.cameras.count { $0.state == .live || $0.state == .starting }
+        let webrtc = shown.viewers.count { $0.delivery == .webrtc }
+        // Most important first; what does not fit is left out whole.
+        let groups: [[Span]] = [
+            [Span("cams ", .headerDim), Span("\(live)/\(shown.cameras.count)", .header)],
+            [Span("viewers ", .headerDim), Span("\(shown.viewers.count)", .header)],
+            [Span("in ", .headerDim), Span(Format.right(Format.bitrate(shown.node.bitrateIn), 5), .header)],
+            [Span("out ", .headerDim), Span(Format.right(Format.bitrate(shown.node.bitrateOut), 5), .header)],
+            [Span("cpu ", .headerDim), Span(shown.node.cpu.map { Format.fixed($0, 0) + "%" } ?? "-", .header)],
+            [Span("mem ", .headerDim), Span(Format.bytes(shown.node.residentBytes.map(Double.init)), .header)],
+            [Span("W+H ", .headerDim), Span("\(webrtc)+\(shown.viewers.count - webrtc)", .header)],
+            [Span("loop p99 ", .headerDim), Span(loopDelay(shown.node.loopDelay), .header)],
+            [Span("up ", .headerDim), Span(Format.calmAge(shown.node.uptime), .header)],
+            [Span("fd ", .headerDim), Span(shown.node.descriptors.map { "\($0)" } ?? "-", .header)],
+            [Span("v", .headerDim), Span(shown.node.version, .headerDim)],
+        ]
+        for group in groups {
+            guard x + group.width + 2 <= right else { continue }
+            x = canvas.spans([Span("  ", .header)] + group, x, y)
+        }
+    }
+
+    private func loopDelay(_ milliseconds: Double?) -> String {
+        guard let milliseconds else { return "-" }
+        return milliseconds < 10 ? Format.fixed(milliseconds, 1) + "ms" : Format.milliseconds(milliseconds) + "ms"
+    }
+
+    private func drawBadges(_ x: Int, _ y: Int, _ shown: Snapshot, on canvas: inout Canvas) -> Int {
+        let all = shown.cameras.map(\.severity) + shown.viewers.map(\.severity) + shown.hls.map(\.severity)
+        let critical = all.count { $0 == .critical }
+        let warning = all.count { $0 == .warning }
+        let unknown = all.count { $0 == .unknown }
+        var x = x
+        if critical > 0 { x = canvas.text(" X \(critical) ", x, y, .badgeCritical) + 1 }
+        if warning > 0 { x = canvas.text(" ! \(warning) ", x, y, .badgeWarning) + 1 }
+        if unknown > 0 { x = canvas.text(" ? \(unknown) ", x, y, .badgeInfo) + 1 }
+        if critical + warning + unknown == 0 { x = canvas.text(" OK ", x, y, .badgeOK) + 1 }
+        return x - 1
+    }
+
+    func drawTabs(_ y: Int, on canvas: inout Canvas) {
+        let width = canvas.bounds.width
+        let right = width - 1 - drawFreshness(y, on: &canvas)
+        var x = 1
+        if case .screen(let current) = place {
+            let names = Screen.allCases.map { "\($0.rawValue) \($0.title)" }
+            let isWide = names.reduce(0) { $0 + $1.count + 2 } + 2 < right
+            for (screen, name) in zip(Screen.allCases, names) {
+                let text = isWide ? " \(name) " : screen == current ? " \(name) " : " \(screen.rawValue) "
+                x = canvas.text(text, x, y, screen == current ? .tabActive : .tab, width: right - x)
+            }
+        } else {
+            for (position, place) in places.enumerated() {
+                let name =
+                    switch place {
+                    case .screen(let screen): "\(screen.rawValue) \(screen.title)"
+                    case .camera(let id), .viewer(let id): id
+                    }
+                if position > 0 { x = canvas.text("›", x, y, .dim, width: right - x) }
+                x = canvas.text(" \(name) ", x, y, position == places.count - 1 ? .tabActive : .tab, width: right - x)
+            }
+        }
+        let state = table(pane)
+        var remarks: [Span] = []
+        if !state.filter.text.isEmpty {
+            remarks.append(Span("/\(state.filter.text) \(state.order.count)/\(state.total)", .filter))
+        }
+        if remarks.width > 0, x + remarks.width + 2 <= right { canvas.spans(remarks, x + 2, y) }
+    }
+
+    /// - Returns: Cells taken at the right.
+    private func drawFreshness(_ y: Int, on canvas: inout Canvas) -> Int {
+        let age = freshness.age(at: now)
+        var spans: [Span] = []
+        if case .attached(readOnly: true) = configuration.mode {
+            spans += [Span(" READ-ONLY ", .badgeInfo), Span(" ")]
+        }
+        if let pausedAt {
+            let since = shown.map { _ in Format.clock(pausedAt, utcOffset: configuration.utcOffset) } ?? ""
+            spans.append(Span(" PAUSED \(since) ", .badgeWarning))
+        } else if shown == nil {
+            spans.append(Span(" no data \(Format.calmAge(age.inSeconds)) ", .badgeWarning))
+        } else if age > Freshness.staleAfter {
+            spans.append(Span(" STALE \(Format.calmAge(age.inSeconds)) ", .badgeCritical))
+        } else {
+            spans.append(Span("live", .ok))
+        }
+        canvas.spans(spans, canvas.bounds.width - 1 - spans.width, y)
+        return spans.width
+    }
+
+    /// The two newest events that are still going on, or the newest of all.
+    func drawTicker(_ y: Int, on canvas: inout Canvas) {
+        let open = eventLog.filter { $0.endedAt == nil && $0.severity >= .warning }
+        let chosen = open.isEmpty ? Array(eventLog.prefix(1)) : Array(open.prefix(2))
+        let room = (canvas.bounds.width - 2) / max(1, chosen.count)
+        for (position, event) in chosen.enumerated() {
+            let x = 1 + position * room
+            let clock = Format.clock(event.at, utcOffset: configuration.utcOffset)
+            canvas.clipped(to: Rect(x, y, room - 1, 1)) { canvas in
+                canvas.spans(
+                    [
+                        Span(clock + " ", .dim), Span(Wording.mark(event.severity) + " ", Role(event.severity)),
+                        Span(fitted("\(subject(of: event)) \(event.text)", room - 12), eventRole(event)),
+                    ],
+                    x,
+                    y
+                )
+            }
+        }
+    }
+
+    /// What is being done, and how it ended.
+    func drawActions(_ y: Int, on canvas: inout Canvas) {
+        let width = canvas.bounds.width
+        if case .filter? = overlay {
+            let state = table(pane)
+            let x = canvas.spans([Span(" /", .filter), Span(state.filter.text, .input), Span("_", .filter)], 0, y)
+            let count = "\(state.order.count) of \(state.total)   Enter keep   Esc undo "
+            if x + count.count + 2 < width { canvas.text(count, endingAt: width, y, .dim) }
+            return
+        }
+        if let flash {
+            canvas.text(" " + fitted(flash.text, width - 2), 0, y, flash.role)
+            return
+        }
+        if let request = requests.last(where: { $0.state == .unanswered }) {
+            canvas.text(" \(request.text): the relay has not answered, outcome unknown", 0, y, .warning)
+            return
+        }
+        guard let shown else { return }
+        let known = Set(shown.operations.map(\.id))
+        if let request = requests.last(where: { $0.state == .sent || $0.state == .accepted }),
+            !known.contains(request.id), now - request.sentAt < .seconds(3)
+        {
+            canvas.text(" \(request.text): sent", 0, y, .pending)
+            return
+        }
+        let operations = shown.operations.sorted {
+            ($0.outcome == .running ? 1 : 0, $0.startedAt) > ($1.outcome == .running ? 1 : 0, $1.startedAt)
+        }
+        guard let operation = operations.first else { return }
+        var spans = describe(operation)
+        if operations.count > 1 { spans.append(Span("   +\(operations.count - 1) more", .dim)) }
+        canvas.spans([Span(" ")] + spans, 0, y, width: width - 1)
+    }
+
+    private func describe(_ operation: OperationSnapshot) -> [Span] {
+        let object = operation.viewer ?? operation.camera ?? ""
+        let who = operation.author == configuration.author ? "" : " by \(operation.author)"
+        let head = Span("\(operation.verb) \(object)\(who): ", .strong)
+        switch operation.outcome {
+        case .running:
+            let stages = operation.stages.map { Span("\($0.name) \(Format.age($0.after)) › ", .dim) }
+            let wait = operation.waitingFor.isEmpty ? "running" : operation.waitingFor
+            return [head] + stages + [
+                Span("\(wait) \(Format.age(operation.elapsed)) of \(Format.calmAge(operation.limit))", .pending)
+            ]
+        case .succeeded: return [head, Span(operation.result, .ok)]
+        case .failed: return [head, Span("FAILED, \(operation.result)", .critical)]
+        }
+    }
+
+    /// The keys that do something now.
+    func drawKeys(_ y: Int, on canvas: inout Canvas) {
+        let width = canvas.bounds.width
+        let order: [ConsoleCommand.ID] = [
+            .help, .restart, .kill, .start, .switchDelivery, .automatic, .drop, .keyframe, .why, .open, .filter, .sort,
+            .metric, .pause, .nextPane, .zoomOut, .back, .quit,
+        ]
+        var x = 1
+        for id in order {
+            guard let command = ConsoleCommand.all.first(where: { $0.id == id }), availability(of: id) == .enabled,
+                let key = command.keys.first
+            else { continue }
+            let text = key.label
+            guard x + text.count + 1 + command.short.count + 1 <= width else { continue }
+            x = canvas.text(text, x, y, .key)
+            x = canvas.text(" " + command.short, x, y, .keyText) + 2
+        }
+    }
+}

@@ -1,0 +1,264 @@
+import Media
+import Relay
+
+/// A line of a detail: what it is, and what is known of it.
+struct Fact {
+    var name: String
+    var spans: [Span]
+
+    init(_ name: String, _ spans: [Span]) {
+        self.name = name
+        self.spans = spans
+    }
+
+    init(_ name: String, _ text: String, _ role: Role = .text) { self.init(name, [Span(text, role)]) }
+
+    /// Draws facts below each other, wrapping none.
+    static func draw(_ facts: [Fact], _ rect: Rect, on canvas: inout Canvas) {
+        let nameWidth = 9
+        canvas.clipped(to: rect) { canvas in
+            for (line, fact) in facts.prefix(rect.height).enumerated() {
+                canvas.text(fact.name, rect.x + 1, rect.y + line, .dim, width: nameWidth)
+                canvas.spans(fact.spans, rect.x + 1 + nameWidth, rect.y + line)
+            }
+        }
+    }
+}
+
+/// Draws text over several lines, broken between words.
+func drawWrapped(_ text: String, _ rect: Rect, _ role: Role, on canvas: inout Canvas) -> Int {
+    let lines = wrapped(text, width: rect.width)
+    for (line, text) in lines.prefix(rect.height).enumerated() {
+        let isCut = line == rect.height - 1 && lines.count > rect.height
+        canvas.text(isCut ? fitted(text + " ~~~", rect.width) : text, rect.x, rect.y + line, role, width: rect.width)
+    }
+    return min(lines.count, rect.height)
+}
+
+func wrapped(_ text: String, width: Int) -> [String] {
+    guard width > 0 else { return [] }
+    var lines: [String] = []
+    var line = ""
+    for word in text.split(separator: " ").map(String.init) {
+        let candidate = line.isEmpty ? word : line + " " + word
+        if displayWidth(candidate) <= width {
+            line = candidate
+        } else {
+            if !line.isEmpty { lines.append(line) }
+            line = fitted(word, width)
+        }
+    }
+    if !line.isEmpty { lines.append(line) }
+    return lines
+}
+
+extension ConsoleModel {
+    func facts(_ camera: CameraSnapshot) -> [Fact] {
+        var facts: [Fact] = [
+            Fact("source", [Span(camera.source), Span("  " + (camera.transport ?? ""), .dim)]),
+            Fact(
+                "state",
+                [
+                    stateSpan(camera),
+                    Span(" for \(Format.calmAge(camera.stateAge)), generation \(camera.generation)", .dim),
+                ]
+            ),
+        ]
+        if let video = camera.video {
+            let gop =
+                camera.gopFrames.map { "  GOP \($0)" + (camera.gopSeconds.map { " (\(Format.fixed($0, 1)) s)" } ?? "") }
+                ?? ""
+            facts.append(
+                Fact(
+                    "video",
+                    [
+                        Span("\(video.codec.rawValue) \(video.profile ?? "")".trimmed, .strong),
+                        Span("  \(Wording.resolution(video))  \(Format.frames(camera.fps)) fps\(gop)"),
+                    ]
+                )
+            )
+        }
+        if let audio = camera.audio {
+            let kilohertz =
+                audio.clockRate % 1000 == 0
+                ? "\(audio.clockRate / 1000)" : Format.fixed(Double(audio.clockRate) / 1000, 1)
+            facts.append(
+                Fact(
+                    "audio",
+                    "\(audio.codec.rawValue)  \(kilohertz) kHz  \(audio.channels == 1 ? "mono" : audio.channels == 2 ? "stereo" : "\(audio.channels) ch")"
+                )
+            )
+        }
+        facts.append(
+            Fact(
+                "input",
+                [
+                    Span(Format.bitrate(camera.bitrate), .graphIn),
+                    Span("  loss \(Format.percent(camera.loss)) %", (camera.loss ?? 0) >= 1 ? .warning : .text),
+                    Span(
+                        "  jitter \(Format.milliseconds(camera.jitter)) ms  keyframe \(Format.calmAge(camera.keyframeAge)) ago"
+                    ),
+                ]
+            )
+        )
+        facts.append(Fact("cache", "\(camera.cachedFrames) frames  \(Format.bytes(Double(camera.cachedBytes)))", .dim))
+        facts.append(
+            Fact(
+                "uptime",
+                [
+                    Span("\(Format.calmAge(camera.uptime))  reconnects \(camera.reconnects)"),
+                    Span(camera.lastError.isEmpty ? "" : "  last: \(camera.lastError)", .dim),
+                ]
+            )
+        )
+        facts.append(
+            Fact(
+                "viewers",
+                [
+                    Span("\(camera.webrtcViewers) WebRTC", .webrtc), Span("  "), Span("\(camera.hlsViewers) HLS", .hls),
+                    Span("  delivery \(Wording.policy(camera.delivery))", .dim),
+                ]
+            )
+        )
+        if !camera.tags.isEmpty { facts.append(Fact("tags", camera.tags.joined(separator: "  "), .dim)) }
+        for note in camera.notes.prefix(4) { facts.append(Fact("note", note, .info)) }
+        return facts
+    }
+
+    func facts(_ viewer: ViewerSnapshot) -> [Fact] {
+        var facts: [Fact] = [
+            Fact(
+                "client",
+                [
+                    Span(viewer.client.isEmpty ? "unknown" : viewer.client, .strong),
+                    Span("  \(viewer.remote)  session \(Format.calmAge(viewer.age))"),
+                ]
+            ),
+            Fact(
+                "camera",
+                [
+                    Span(viewer.camera, .strong),
+                    camera(viewer.camera).map { Span("  \(Wording.state($0.state))", Role($0.severity)) } ?? Span(""),
+                ]
+            ),
+            Fact(
+                "state",
+                [
+                    stateSpan(viewer),
+                    Span("  by \(Wording.delivery(viewer.delivery))", viewer.delivery == .webrtc ? .webrtc : .hls),
+                    Span(
+                        "  asked for \(Wording.policy(viewer.requested)), control \(controlWords(viewer.control))",
+                        .dim
+                    ),
+                ]
+            ),
+        ]
+        if viewer.delivery == .webrtc {
+            facts.append(
+                Fact(
+                    "path",
+                    [
+                        pathSpan(viewer), Span("  ICE \(viewer.ice ?? "-")  DTLS \(viewer.dtls ?? "-")"),
+                        Span("  \(viewer.srtp ?? "")", .dim),
+                    ]
+                )
+            )
+        } else {
+            facts.append(Fact("path", [pathSpan(viewer)]))
+        }
+        facts.append(
+            Fact(
+                "sent",
+                [
+                    Span(Format.bitrate(viewer.bitrate), .graphOut),
+                    Span(
+                        "  rtt \(Format.milliseconds(viewer.roundTrip)) ms",
+                        (viewer.roundTrip ?? 0) >= 200 ? .warning : .text
+                    ),
+                    Span("  loss \(Format.percent(viewer.loss)) %", (viewer.loss ?? 0) >= 2 ? .warning : .text),
+                    Span(
+                        "  jitter \(Format.milliseconds(viewer.jitter)) ms  total \(Format.bytes(Double(viewer.bytes)))"
+                    ),
+                ]
+            )
+        )
+        facts.append(
+            Fact(
+                "feedback",
+                "nack \(Format.count(viewer.nacks))  resent \(Format.count(viewer.retransmitted))  pli \(Format.count(viewer.plis))"
+            )
+        )
+        if let report = viewer.report {
+            let size = report.width.flatMap { width in report.height.map { "  \(width)x\($0)" } } ?? ""
+            let playing = report.playing.map { Wording.delivery($0) } ?? "nothing"
+            facts.append(
+                Fact(
+                    "page",
+                    [
+                        Span("plays \(playing)\(size)  \(Format.frames(report.fps)) fps"),
+                        Span("  freezes \(report.freezes ?? 0)", (report.freezes ?? 0) > 0 ? .warning : .text),
+                        Span(
+                            " (\(Format.age(report.freezeSeconds ?? 0)))  dropped \(Format.count(report.framesDropped ?? 0))",
+                            .dim
+                        ),
+                    ]
+                )
+            )
+            facts.append(
+                Fact(
+                    "",
+                    [
+                        Span(
+                            "behind live \(Format.age(report.behindLive ?? viewer.behindLive))  buffer \(Format.milliseconds(report.bufferMilliseconds)) ms  first frame \(Format.milliseconds(report.firstFrameMilliseconds)) ms"
+                        )
+                    ]
+                )
+            )
+            if let reason = report.reason, !reason.isEmpty { facts.append(Fact("", "because \(reason)", .dim)) }
+        } else {
+            facts.append(Fact("page", "reports nothing; behind live \(Format.age(viewer.behindLive))", .dim))
+        }
+        for note in viewer.notes.prefix(3) { facts.append(Fact("note", note, .info)) }
+        return facts
+    }
+
+    private func controlWords(_ control: ControlChannel) -> String {
+        switch control {
+        case .page: "page"
+        case .whep: "none (bare WHEP)"
+        case .hls: "none (bare HLS)"
+        }
+    }
+
+    /// What the candidate pairs of a viewer say about its network.
+    func verdict(_ viewer: ViewerSnapshot) -> Span {
+        guard viewer.delivery == .webrtc else { return Span("no candidate pairs: it watches by HLS", .dim) }
+        let pairs = shown?.pairs.filter { $0.viewer == viewer.id } ?? []
+        if let nominated = pairs.first(where: \.isNominated) {
+            let how = nominated.transport == "tcp" ? "by TCP: UDP did not get through" : "directly by UDP"
+            return Span(
+                "reached \(how), round trip \(Format.milliseconds(nominated.roundTrip)) ms",
+                nominated.transport == "tcp" ? .warning : .ok
+            )
+        }
+        if pairs.contains(where: { $0.state == "succeeded" }) {
+            return Span("checks succeed, the client has not chosen a pair yet", .pending)
+        }
+        if pairs.contains(where: { $0.checksReceived > 0 }) {
+            return Span("its checks reach us, our answers do not reach it: look at the way back", .warning)
+        }
+        return Span(
+            "0 checks received: the client has not reached us; its network or our firewall blocks the media port",
+            .critical
+        )
+    }
+}
+
+extension String {
+    var trimmed: String {
+        var text = self[...]
+        while text.last == " " { text = text.dropLast() }
+        while text.first == " " { text = text.dropFirst() }
+        return String(text)
+    }
+}

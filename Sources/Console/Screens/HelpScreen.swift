@@ -1,0 +1,78 @@
+import Relay
+
+extension ConsoleModel {
+    /// Help, made from the commands: what can be done here, and why what cannot.
+    func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
+        let bounds = canvas.bounds
+        let rect = Rect(0, 0, bounds.width, bounds.height).inset(
+            left: min(2, bounds.width / 20),
+            top: bounds.height > 20 ? 2 : 0,
+            right: min(2, bounds.width / 20),
+            bottom: bounds.height > 20 ? 2 : 0
+        )
+        canvas.fill(rect, .dialog)
+        guard rect.width > 12, rect.height > 3 else {
+            canvas.text(fitted("help: Esc closes", rect.width), rect.x, rect.y, .dialogTitle)
+            return
+        }
+        canvas.text(" Help ", rect.x + 2, rect.y, .dialogTitle)
+        canvas.text("j k scroll   any other key closes ", endingAt: rect.right, rect.y, .dialog)
+        let body = rect.inset(left: 2, top: 1, right: 2, bottom: 0)
+        let columns = body.width >= 130 ? 2 : 1
+        let lines = helpLines(width: body.width / columns - 2)
+        let perColumn = columns == 2 ? max(body.height, (lines.count + 1) / 2) : lines.count
+        let limit = max(0, perColumn - body.height)
+        let top = min(scroll, limit)
+        canvas.clipped(to: body) { canvas in
+            for (position, spans) in lines.enumerated() {
+                let column = columns == 2 ? position / perColumn : 0
+                let y = body.y + position - column * perColumn - top
+                canvas.spans(spans, body.x + column * (body.width / columns), y, width: body.width / columns - 2)
+            }
+        }
+        if limit > 0 {
+            canvas.text(" \(top + body.height)/\(perColumn) ", rect.right - 12, rect.bottom - 1, .dialogTitle)
+        }
+    }
+
+    private func helpLines(width: Int) -> [[Span]] {
+        var lines: [[Span]] = []
+        for group in ConsoleCommand.Group.allCases {
+            lines.append([Span(group.rawValue, .dialogTitle)])
+            for command in ConsoleCommand.all where command.group == group {
+                var spans = [Span(Format.left("  " + command.label, 14), .input), Span(command.title, .dialog)]
+                if case .disabled(let reason) = availability(of: command.id) {
+                    spans.append(Span("  (not now: \(reason))", .dialog))
+                }
+                lines.append(spans)
+            }
+            lines.append([])
+        }
+        lines.append([Span("Marks", .dialogTitle)])
+        lines.append([
+            Span("  X critical   ! warning   ? unknown or old   ~ operation running   . information", .dialog)
+        ])
+        lines.append([Span("  rates are bits per second (k M G = 1000), memory is binary; - means not known", .dialog)])
+        lines.append([Span("  graphs: blank is not measured, a line on the floor is a measured zero", .dialog)])
+        lines.append([])
+        if let node = shown?.node {
+            lines.append([Span("This relay", .dialogTitle)])
+            lines.append([
+                Span(
+                    "  \(node.name), version \(node.version), process \(node.processID), delivery \(Wording.policy(node.delivery))",
+                    .dialog
+                )
+            ])
+            if let url = node.pageURL { lines.append([Span("  open \(url)", .dialog)]) }
+            for listener in node.listeners {
+                lines.append([Span(Format.left("  " + listener.name, 14), .input), Span(listener.address, .dialog)])
+            }
+            for notice in node.notices {
+                for (position, line) in wrapped(notice, width: width - 4).enumerated() {
+                    lines.append([Span(position == 0 ? "  ! " : "    ", .input), Span(line, .dialog)])
+                }
+            }
+        }
+        return lines
+    }
+}

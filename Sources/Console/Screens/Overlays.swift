@@ -1,0 +1,118 @@
+import Relay
+import Wire
+
+/// What lies over a screen: questions, reasons, help.
+extension ConsoleModel {
+    func drawOverlay(on canvas: inout Canvas) {
+        switch overlay {
+        case nil, .filter?: break
+        case .help(let scroll)?: drawHelp(scroll, on: &canvas)
+        case .why?: drawWhyOverlay(on: &canvas)
+        case .confirm(let confirmation)?: drawConfirmation(confirmation, on: &canvas)
+        case .quit?: drawQuit(on: &canvas)
+        }
+    }
+
+    /// A box in the middle with lines of text, as large as they need and the screen allows.
+    private func drawDialog(_ title: String, _ lines: [[Span]], isDanger: Bool, on canvas: inout Canvas) {
+        let bounds = canvas.bounds
+        let widest = max(displayWidth(title) + 4, lines.map(\.width).max() ?? 0)
+        let width = min(widest + 4, bounds.width)
+        let height = min(lines.count + 2, bounds.height)
+        let rect = Rect((bounds.width - width) / 2, max(0, (bounds.height - height) / 2), width, height)
+        canvas.fill(rect, .dialog)
+        guard rect.height >= 3, rect.width >= 6 else {
+            canvas.text(fitted(title, rect.width), rect.x, rect.y, isDanger ? .danger : .dialogTitle)
+            return
+        }
+        let line = String(repeating: "─", count: rect.width - 2)
+        canvas.text("╭" + line + "╮", rect.x, rect.y, .dialog)
+        canvas.text("╰" + line + "╯", rect.x, rect.bottom - 1, .dialog)
+        for y in rect.y + 1..<rect.bottom - 1 {
+            canvas.text("│", rect.x, y, .dialog)
+            canvas.text("│", rect.right - 1, y, .dialog)
+        }
+        canvas.text(" " + fitted(title, rect.width - 6) + " ", rect.x + 2, rect.y, isDanger ? .danger : .dialogTitle)
+        // The last line holds the keys: on a low screen the text before it gives way.
+        let room = rect.height - 2
+        let visible = lines.count > room ? Array(lines.prefix(room - 1)) + lines.suffix(1) : lines
+        for (row, spans) in visible.enumerated() {
+            canvas.spans(spans, rect.x + 2, rect.y + 1 + row, width: rect.width - 4)
+        }
+    }
+
+    private func drawConfirmation(_ confirmation: Confirmation, on canvas: inout Canvas) {
+        var lines: [[Span]] = [[]]
+        lines += confirmation.lines.map { [Span($0, .dialog)] }
+        lines.append([])
+        if confirmation.mustType {
+            lines.append([
+                Span("Type ", .dialog), Span(confirmation.object, .input), Span(" and Enter to confirm: ", .dialog),
+                Span(confirmation.typed + "_", .input),
+            ])
+            lines.append([Span("Esc", .input), Span(" cancel (default)", .dialog)])
+        } else {
+            let verb = confirmation.action.verb
+            lines.append([
+                Span("y", .input), Span(" \(verb)     ", .dialog), Span("any other key", .input),
+                Span(" cancel (default)", .dialog),
+            ])
+        }
+        drawDialog(confirmation.title, lines, isDanger: true, on: &canvas)
+    }
+
+    private func drawQuit(on canvas: inout Canvas) {
+        let viewers = shown?.viewers.count ?? 0
+        let cameras = shown?.cameras.count ?? 0
+        var lines: [[Span]] = [
+            [],
+            [Span("d", .input), Span("  leave the relay running without a console", .dialog)],
+            [Span("   signalbox attach brings the console back", .dialog)],
+            [
+                Span("x", .input),
+                Span(
+                    "  shut the relay down: ends \(Format.plural(viewers, "viewer")), closes \(Format.plural(cameras, "camera"))",
+                    .dialog
+                ),
+            ],
+        ]
+        let running = shown?.operations.count { $0.outcome == .running } ?? 0
+        if running > 0 { lines.append([Span("   \(Format.plural(running, "operation")) still running", .dialog)]) }
+        lines += [[], [Span("any other key", .input), Span(" stay (default)", .dialog)]]
+        drawDialog("Leave the console?", lines, isDanger: false, on: &canvas)
+    }
+
+    private func drawWhyOverlay(on canvas: inout Canvas) {
+        let width = max(20, min(canvas.bounds.width - 8, 100))
+        var lines: [[Span]] = [[]]
+        func add(_ name: String, _ text: String, _ role: Role) {
+            for (position, line) in wrapped(text, width: width - 10).enumerated() {
+                lines.append([Span(Format.left(position == 0 ? name : "", 8), .dialog), Span(line, role)])
+            }
+        }
+        let title: String
+        if let viewer = subjectViewer {
+            title = "Why is viewer \(viewer.id) \(Wording.name(viewer.severity))?"
+            add("why", viewer.why.isEmpty ? "all is well: no rule is broken" : viewer.why, .dialogTitle)
+            if !viewer.hint.isEmpty { add("do", viewer.hint, .dialog) }
+            add("network", verdict(viewer).text, .dialog)
+            for note in viewer.notes { add("note", note, .dialog) }
+            if let obstacle = switchObstacle(viewer) { add("switch", obstacle, .dialog) }
+            if let camera = camera(viewer.camera), camera.severity >= .warning {
+                add("camera", "\(camera.id): \(camera.reason)", .dialog)
+            }
+        } else if let camera = subjectCamera {
+            title = "Why is camera \(camera.id) \(Wording.name(camera.severity))?"
+            add("why", camera.reason.isEmpty ? "all is well: no rule is broken" : camera.reason, .dialogTitle)
+            if !camera.remedy.isEmpty { add("do", camera.remedy, .dialog) }
+            if !camera.lastError.isEmpty { add("last", camera.lastError, .dialog) }
+            if let retry = camera.nextRetry { add("next", "tries again in \(Format.calmAge(retry))", .dialog) }
+            for note in camera.notes { add("note", note, .dialog) }
+            if let stream = stream(camera.id), !stream.why.isEmpty { add("HLS", stream.why, .dialog) }
+        } else {
+            title = "Nothing is selected"
+        }
+        lines += [[], [Span("Esc", .input), Span(" close", .dialog)]]
+        drawDialog(title, lines, isDanger: false, on: &canvas)
+    }
+}

@@ -1,0 +1,115 @@
+import Relay
+
+extension ConsoleModel {
+    func stateSpan(_ viewer: ViewerSnapshot) -> Span {
+        if let text = operationText(index.viewerOperations[viewer.id]) { return text }
+        switch viewer.state {
+        case .playing: return Span("playing", viewer.severity >= .warning ? Role(viewer.severity) : .ok)
+        case .joining, .connecting, .switching: return Span(viewer.state.rawValue, .pending)
+        case .waiting: return Span("no media", .warning)
+        case .silent: return Span("silent", .critical)
+        }
+    }
+
+    func pathSpan(_ viewer: ViewerSnapshot) -> Span {
+        Span(viewer.path ?? "-", viewer.delivery == .webrtc ? .webrtc : .hls)
+    }
+
+    var viewerColumns: [Column<ViewerSnapshot>] {
+        [
+            Column("VIEWER", 7, priority: 0, left: true, growth: 4) { Span($0.id, .strong) },
+            Column("CAMERA", 12, priority: 1, left: true, growth: 14, keepsEnd: true) { Span($0.camera) },
+            Column("STATE", 9, priority: 0, left: true, growth: 14) { stateSpan($0) },
+            Column("PATH", 9, priority: 2, left: true, growth: 2) { pathSpan($0) },
+            Column("RTT", 4, priority: 3) {
+                Span(Format.milliseconds($0.roundTrip), ($0.roundTrip ?? 0) >= 200 ? .warning : .text)
+            },
+            Column("LOSS", 4, priority: 4) { Span(Format.percent($0.loss), ($0.loss ?? 0) >= 2 ? .warning : .text) },
+            Column("RATE", 5, priority: 5) { Span(Format.bitrate($0.bitrate), .graphOut) },
+            Column("BEHIND", 6, priority: 8) { Span($0.behindLive.map { Format.fixed($0, 1) + "s" } ?? "-") },
+            Column("NACK", 5, priority: 10) { Span(Format.count($0.nacks), .dim) },
+            Column("PLI", 4, priority: 11) { Span(Format.count($0.plis), .dim) },
+            Column("FREEZE", 6, priority: 12) { viewer in
+                let freezes = viewer.report?.freezes
+                return Span(freezes.map { Format.count($0) } ?? "-", (freezes ?? 0) > 0 ? .warning : .dim)
+            },
+            Column("UP", 5, priority: 7) { Span(Format.calmAge($0.age), .dim) },
+            Column("CLIENT", 9, priority: 6, left: true, growth: 9) { Span($0.client.isEmpty ? "-" : $0.client, .dim) },
+            Column("ADDRESS", 15, priority: 13, left: true, growth: 24) { Span($0.remote, .dim) },
+            Column("WHY", 24, priority: 14, left: true, growth: 60) { Span($0.why, Role($0.severity)) },
+        ]
+    }
+
+    func viewerTable(_ pane: Pane, isActive: Bool = true) -> Table<ViewerSnapshot> {
+        let state = table(pane)
+        var columns = viewerColumns
+        if pane == .cameraViewers { columns.removeAll { $0.title == "CAMERA" } }
+        return Table(
+            columns: columns,
+            mark: { mark($0.severity, index.viewerOperations[$0.id]) },
+            count: state.rows.count,
+            row: { position in
+                shown.flatMap {
+                    $0.viewers.indices.contains(state.rows[position]) ? $0.viewers[state.rows[position]] : nil
+                }
+            },
+            selected: state.index,
+            selection: isActive ? .active : .resting,
+            isStale: isStale,
+            emptyText: emptyText(state, pane == .cameraViewers ? "nobody watches this camera" : "nobody is watching")
+        )
+    }
+
+    func pairRole(_ pair: PairSnapshot) -> Role {
+        if pair.isNominated { return .ok }
+        return switch pair.state {
+        case "succeeded": .text
+        case "in-progress": .pending
+        case "failed": .critical
+        default: .dim
+        }
+    }
+
+    var pairColumns: [Column<PairSnapshot>] {
+        [
+            Column("N", 1, priority: 0, left: true) { Span($0.isNominated ? "*" : " ", .ok) },
+            Column("VIEWER", 7, priority: 1, left: true, growth: 4) { Span($0.viewer, .strong) },
+            Column("CAMERA", 12, priority: 9, left: true, growth: 8, keepsEnd: true) { Span($0.camera) },
+            Column("STATE", 11, priority: 3, left: true) { Span($0.state, pairRole($0)) },
+            Column("LOCAL", 22, priority: 4, left: true, growth: 14, keepsEnd: true) { Span($0.local, .dim) },
+            Column("REMOTE", 22, priority: 0, left: true, growth: 24, keepsEnd: true) { Span($0.remote) },
+            Column("TP", 3, priority: 8, left: true) { Span($0.transport, .dim) },
+            Column("RTT", 4, priority: 2) { Span(Format.milliseconds($0.roundTrip)) },
+            Column("RECV", 5, priority: 5) {
+                Span(Format.count($0.checksReceived), $0.checksReceived == 0 ? .warning : .text)
+            },
+            Column("ANS/SENT", 9, priority: 7) { pair in
+                Span("\(Format.count(pair.answersReceived))/\(Format.count(pair.checksSent))")
+            },
+            Column("OUT", 5, priority: 10) { Span(Format.bytes(Double($0.bytesSent)), .dim) },
+            Column("IN", 5, priority: 11) { Span(Format.bytes(Double($0.bytesReceived)), .dim) },
+            Column("LAST", 5, priority: 6) { Span(Format.calmAge($0.lastActivity), .dim) },
+        ]
+    }
+
+    func pairTable(_ pane: Pane, isActive: Bool = true) -> Table<PairSnapshot> {
+        let state = table(pane)
+        var columns = pairColumns
+        if pane == .viewerPairs { columns.removeAll { $0.title == "VIEWER" || $0.title == "CAMERA" } }
+        return Table(
+            columns: columns,
+            mark: { pair in
+                let severity = viewer(pair.viewer)?.severity ?? .ok
+                return Span(Wording.mark(severity), Role(severity))
+            },
+            count: state.rows.count,
+            row: { position in
+                shown.flatMap { $0.pairs.indices.contains(state.rows[position]) ? $0.pairs[state.rows[position]] : nil }
+            },
+            selected: state.index,
+            selection: isActive ? .active : .resting,
+            isStale: isStale,
+            emptyText: emptyText(state, "no candidate pairs: nobody watches by WebRTC")
+        )
+    }
+}
