@@ -23,7 +23,9 @@ struct DecodeTimeline: Sendable {
     /// The decode time of the next frame; always later than that of the frame before.
     mutating func decodeTime(of presentation: Int64) -> Int64 {
         if last == nil {
-            for index in stride(from: depth, to: 0, by: -1) { pending.append(presentation - Int64(index) * frameInterval) }
+            for index in stride(from: depth, to: 0, by: -1) {
+                pending.append(presentation - Int64(index) * frameInterval)
+            }
         }
         let overtaken = recent.reduce(0) { $1 > presentation ? $0 + 1 : $0 }
         // One frame is decoded a tick after its predecessor each time the depth turns out to be larger.

@@ -179,7 +179,7 @@ extension [UInt8] {
             trak.appendFullBox("tkhd", flags: 7) { tkhd in  // enabled, in movie, in preview
                 tkhd.appendZeros(8)
                 tkhd.append(id)
-                tkhd.appendZeros(20)
+                tkhd.appendZeros(18)
                 tkhd.append(UInt16(size == nil ? 1 : 0))  // alternate group
                 tkhd.append(UInt16(size == nil ? 0x0100 : 0))  // volume
                 tkhd.appendZeros(2)

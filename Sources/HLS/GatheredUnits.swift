@@ -22,8 +22,12 @@ struct GatheredUnits: Sendable {
     }
 
     mutating func append(_ unit: AccessUnit, isVideo: Bool) {
+        if isVideo, let last = presentationTimes.last {
+            // An interruption says nothing about the camera's rhythm: begin again behind it.
+            let jump = unit.timestamp &- last
+            if jump > 10 * ticksPerSecond || jump < -2 * ticksPerSecond { self = GatheredUnits() }
+        }
         if presentationTimes.isEmpty, !(isVideo && unit.isKeyframe) { return }
-        if isFull { self = GatheredUnits() }
         if isVideo {
             if unit.isKeyframe { keyframes.append(presentationTimes.count) }
             presentationTimes.append(unit.timestamp)

@@ -25,7 +25,8 @@ private func renderMediaPlaylist(of segmenter: Segmenter, prefix: String, isDelt
     text.line("#EXT-X-TARGETDURATION:\(plan.targetDuration)")
     var control = "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,"
     if let target = plan.partTarget { control += "PART-HOLD-BACK=\(seconds(3 * target))," }
-    control += "HOLD-BACK=\(seconds(3 * Int64(plan.targetDuration) * ticksPerSecond)),CAN-SKIP-UNTIL=\(seconds(skipUntil))"
+    control +=
+        "HOLD-BACK=\(seconds(3 * Int64(plan.targetDuration) * ticksPerSecond)),CAN-SKIP-UNTIL=\(seconds(skipUntil))"
     text.line(control)
     if let target = plan.partTarget { text.line("#EXT-X-PART-INF:PART-TARGET=\(seconds(target))") }
     text.line("#EXT-X-MEDIA-SEQUENCE:\(window.mediaSequence)")
@@ -74,7 +75,8 @@ private func skippedSegments(_ window: SegmentWindow, boundary: Int64) -> Int {
 private func firstSegmentWithParts(_ window: SegmentWindow, plan: PublicationPlan) -> Int {
     let count = window.complete.count
     var first = max(count - 2, 0)
-    var hasKeyframe = window.open?.containsKeyframe ?? false || window.complete[first...].contains(where: \.containsKeyframe)
+    var hasKeyframe =
+        window.open?.containsKeyframe ?? false || window.complete[first...].contains(where: \.containsKeyframe)
     var distance = (window.open?.duration ?? 0) + window.complete[first...].reduce(0) { $0 + $1.duration }
     while !hasKeyframe, first > 0, distance < 3 * Int64(plan.targetDuration) * ticksPerSecond {
         first -= 1

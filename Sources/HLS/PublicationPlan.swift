@@ -40,7 +40,7 @@ struct PublicationPlan: Equatable, Sendable {
         longestInterval = 3 * ticksPerSecond
         if partTarget == nil {
             // A plain segment holds at least a few frames, however slow they come.
-            targetDuration = max(targetDuration, Int(min(3 * median / ticksPerSecond + 1, 3_600)))
+            targetDuration = max(targetDuration, Int(min(3 * median / ticksPerSecond + 1, 30)))
             longestInterval = min(max(longestInterval, 4 * median), Int64(targetDuration) * ticksPerSecond)
         }
         longestSegment = Int64(targetDuration) * ticksPerSecond

@@ -95,6 +95,7 @@ struct SegmentWindow: Sendable {
     mutating func append(_ part: PartialSegment) {
         open?.append(part)
         byteCount += part.bytes.count
+        if byteCount > maximumBytes { evict() }
     }
 
     /// Completes the open segment, if it has parts, and lets the oldest ones go.
@@ -119,6 +120,11 @@ struct SegmentWindow: Sendable {
         while retired.count > Self.retiredCount || (byteCount > maximumBytes && !retired.isEmpty) {
             byteCount -= retired.removeFirst().byteCount
         }
+        while byteCount > maximumBytes, complete.count > 1 {
+            let oldest = complete.removeFirst()
+            if oldest.isDiscontinuity { discontinuitySequence += 1 }
+            byteCount -= oldest.byteCount
+        }
         let needed = Set((retired + complete).map(\.initIndex) + [initSegments.keys.max() ?? 0])
         for (index, bytes) in initSegments where !needed.contains(index) {
             initSegments[index] = nil
@@ -127,8 +133,8 @@ struct SegmentWindow: Sendable {
     }
 
     private var isOverfull: Bool {
-        // The open segment may take the last quarter.
-        if complete.reduce(0, { $0 + $1.byteCount }) > maximumBytes / 4 * 3 { return true }
+        // The open segment may take a quarter, and what has left the playlist needs room too.
+        if complete.reduce(0, { $0 + $1.byteCount }) > maximumBytes / 8 * 5 { return true }
         guard complete.count > segmentCount else { return false }
         // A group of pictures longer than the window: keep its beginning, or nobody could join.
         return complete.dropFirst().contains { $0.containsKeyframe } || complete.count > 3 * segmentCount

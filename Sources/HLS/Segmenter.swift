@@ -29,6 +29,8 @@ struct Segmenter: Sendable {
     private var shift: Int64?
     /// Media time at which the next part begins by what the playlist declares.
     private var declaredTime: Int64 = 0
+    /// Where the next sample in a part begins.
+    private var nextDecodeTime: Int64 = 0
     /// Presentation less decode time of keyframes.
     private var presentationDelay: Int64 = 0
     private var latestTimestamp: Int64?
@@ -154,6 +156,7 @@ struct Segmenter: Sendable {
         let presentation = frame.timestamp &+ shift
         latestTimestamp = frame.timestamp
         declaredTime = decodeTime
+        nextDecodeTime = decodeTime
         presentationDelay = presentation - decodeTime
         audio?.begin(at: presentation)
         phase = .running
@@ -192,9 +195,10 @@ struct Segmenter: Sendable {
             case .add:
                 if run.samples.isEmpty { run.decodeTime = frame.decodeTime }
                 run.samples.append(frame.sample)
+                nextDecodeTime = next
                 segmentArrival = segmentArrival ?? frame.arrival
             case .close(let duration):
-                closePart(duration, nextDecodeTime: next, at: now)
+                closePart(duration, at: now)
                 let longestPart = plan.partTarget ?? 0
                 if (window.open?.duration ?? 0) + longestPart > plan.longestSegment || window.openIsTooLarge {
                     cutWithoutKeyframe(at: now)
@@ -219,7 +223,8 @@ struct Segmenter: Sendable {
 
     private mutating func beginSegment(isIndependent: Bool, isDiscontinuity: Bool) {
         let presentation = declaredTime + presentationDelay
-        let utc = configuration.wallClockAtZero &+ (presentation &- (shift ?? 0)).rescaled(from: ticksPerSecond, to: 1_000)
+        let utc =
+            configuration.wallClockAtZero &+ (presentation &- (shift ?? 0)).rescaled(from: ticksPerSecond, to: 1_000)
         segmentArrival = nil
         window.begin(
             MediaSegment(
@@ -237,19 +242,14 @@ struct Segmenter: Sendable {
     ///   - isFinal: A discontinuity follows.
     private mutating func finishSegment(carries: Bool = false, isFinal: Bool = false, at now: Instant) {
         if !carries, let duration = cutter.finish() {
-            closePart(duration, nextDecodeTime: declaredTime + duration, isFinal: isFinal, at: now)
+            closePart(duration, isFinal: isFinal, at: now)
         }
         let isBacklog = segmentArrival.map { $0 < startedAt } ?? true
         let latency = isBacklog ? nil : segmentArrival.map { now - $0 }
         if let segment = window.finish(latency: latency, at: now) { measurements.completed(segment) }
     }
 
-    private mutating func closePart(
-        _ duration: Int64,
-        nextDecodeTime: Int64,
-        isFinal: Bool = false,
-        at now: Instant
-    ) {
+    private mutating func closePart(_ duration: Int64, isFinal: Bool = false, at now: Instant) {
         if leadInIsDue, let sample = run.samples.first { publishLeadIn(of: sample, at: now) }
         let end = declaredTime + duration
         if run.samples.isEmpty { run.decodeTime = nextDecodeTime }
