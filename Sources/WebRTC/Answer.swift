@@ -1,0 +1,91 @@
+import DTLS
+import ICE
+import Media
+import SDP
+
+/// What our side of the session description needs besides the negotiation.
+struct AnswerParameters {
+    var credentials: ICECredentials
+    var candidates: [Candidate]
+    var fingerprint: Fingerprint
+    var sessionID: UInt64
+    var cname: String
+    /// Stream id for `a=msid`, one for sound and picture, so that browsers play them in step.
+    var streamID: String
+    /// SSRC by index of ``Negotiation/tracks``.
+    var ssrcs: [UInt32]
+}
+
+extension SessionDescription {
+    /// The answer (RFC 9429 §5.3.1): every m-line of the offer in its order, all but the negotiated ones rejected.
+    init(answering offer: OfferedSession, _ negotiation: Negotiation, _ parameters: AnswerParameters) {
+        var attributes: [SDPAttribute] = []
+        let mids = negotiation.tracks.filter { offer.sections[$0.section].isBundled }.compactMap(\.mid)
+        if offer.offersBundle, !mids.isEmpty {
+            attributes.append(SDPAttribute("group", (["BUNDLE"] + mids).joined(separator: " ")))
+        }
+        attributes.append(SDPAttribute("msid-semantic", "WMS \(parameters.streamID)"))
+        attributes.append(SDPAttribute("ice-options", "trickle"))
+        self.init(
+            // RFC 9429 §5.2.1: the id fits in 63 bits, the address says nothing.
+            origin: "- \(parameters.sessionID & 0x7FFF_FFFF_FFFF_FFFF) 1 IN IP4 127.0.0.1",
+            attributes: attributes,
+            media: offer.sections.enumerated().map { index, section in
+                guard let track = negotiation.tracks.firstIndex(where: { $0.section == index }) else {
+                    return Self.rejected(section)
+                }
+                return Self.accepted(section, negotiation.tracks[track], parameters.ssrcs[track], parameters)
+            }
+        )
+    }
+
+    private static func rejected(_ section: OfferedSession.Section) -> MediaDescription {
+        MediaDescription(
+            kind: section.media.kind,
+            port: 0,
+            proto: section.media.proto,
+            // A rejected m-line needs a format all the same; its own first one is right (RFC 3264 §6).
+            formats: section.media.formats.isEmpty ? ["0"] : [section.media.formats[0]],
+            connection: "IN IP4 0.0.0.0",
+            attributes: section.mid.map { [SDPAttribute("mid", $0)] } ?? []
+        )
+    }
+
+    private static func accepted(
+        _ section: OfferedSession.Section,
+        _ track: Negotiation.Track,
+        _ ssrc: UInt32,
+        _ parameters: AnswerParameters
+    ) -> MediaDescription {
+        var attributes: [SDPAttribute] = []
+        func add(_ name: String, _ value: String? = nil) { attributes.append(SDPAttribute(name, value)) }
+        if let mid = section.mid { add("mid", mid) }
+        add("sendonly")
+        add("rtcp-mux")
+        if section.media.has("rtcp-rsize") { add("rtcp-rsize") }
+        add("setup", "passive")
+        add("ice-ufrag", parameters.credentials.ufrag)
+        add("ice-pwd", parameters.credentials.pwd)
+        add("fingerprint", parameters.fingerprint.description)
+        if let id = track.midExtension { add("extmap", "\(id) \(midURI)") }
+        let channels = track.map.channels > 1 ? "/\(track.map.channels)" : ""
+        add("rtpmap", "\(track.payloadType) \(track.map.encodingName)/\(track.map.clockRate)\(channels)")
+        if let text = track.formatParameters { add("fmtp", "\(track.payloadType) \(text)") }
+        for feedback in track.feedback { add("rtcp-fb", "\(track.payloadType) \(feedback)") }
+        // Both parts, or Firefox complains of a missing track id.
+        add("msid", "\(parameters.streamID) \(parameters.streamID)-\(track.kind.rawValue)")
+        add("ssrc", "\(ssrc) cname:\(parameters.cname)")
+        for candidate in parameters.candidates {
+            let text = candidate.attribute
+            add("candidate", String(text.dropFirst("candidate:".count)))
+        }
+        add("end-of-candidates")
+        return MediaDescription(
+            kind: section.media.kind,
+            proto: section.media.proto,
+            formats: [String(track.payloadType)],
+            connection: "IN IP4 0.0.0.0",
+            attributes: attributes
+        )
+    }
+}

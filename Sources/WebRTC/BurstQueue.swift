@@ -1,0 +1,122 @@
+import Media
+import Wire
+
+/// The cached group of pictures on its way to a viewer that joins, and the live packets that wait behind it.
+///
+/// Released in ticks of 5 ms at ``rate``. The first tick may take a whole keyframe, so that a picture comes at once.
+struct BurstQueue {
+    private var packets: [StreamPacket] = []
+    private var head = 0
+    private(set) var byteCount = 0
+    private var credit = 0
+    private var rate = 0
+    /// `nil` until the first packet of a burst has left.
+    private var refilledAt: Instant?
+    private(set) var nextTick: Instant?
+
+    /// Bytes that may leave in the first tick: a keyframe of a 2 Mbit/s stream.
+    static let initialCredit = 64 * 1024
+    static let tick = Duration.milliseconds(5)
+    /// 10 Mbit/s.
+    static let minimumRate = 1_250_000
+    /// However long the group of pictures is, the viewer is live again after this.
+    static let maximumDuration = Duration.seconds(1)
+    /// More than any cache holds; a viewer that falls so far behind starts afresh.
+    static let maximumBytes = 48 * 1024 * 1024
+
+    var isEmpty: Bool { head == packets.count }
+    var count: Int { packets.count - head }
+
+    /// Replaces what waits. `rate` is in bytes a second.
+    mutating func start(_ packets: [StreamPacket], rate: Int, at now: Instant) {
+        self.packets = packets
+        head = 0
+        byteCount = packets.reduce(0) { $0 + $1.payload.count }
+        self.rate = rate
+        credit = Self.initialCredit
+        refilledAt = nil
+        nextTick = packets.isEmpty ? nil : now
+    }
+
+    /// Queues a live packet; `false` when there is no room.
+    mutating func append(_ packet: StreamPacket) -> Bool {
+        guard byteCount + packet.payload.count <= Self.maximumBytes else { return false }
+        packets.append(packet)
+        byteCount += packet.payload.count
+        return true
+    }
+
+    /// The next packet, if it may leave now.
+    mutating func next(at now: Instant) -> StreamPacket? {
+        guard let due = nextTick, now >= due else { return nil }
+        if let refilledAt, now > refilledAt {
+            let elapsed = min((now - refilledAt).wholeNanoseconds, 100_000_000)
+            // What was not used within a tick is not saved up: the link would see it as a burst.
+            credit = min(credit, 0) + Int(Int64(rate) * elapsed / 1_000_000_000)
+        }
+        refilledAt = now
+        guard head < packets.count else {
+            removeAll()
+            return nil
+        }
+        guard credit > 0 else {
+            nextTick = now + Self.tick
+            return nil
+        }
+        let packet = packets[head]
+        head += 1
+        credit -= packet.payload.count + 40
+        byteCount -= packet.payload.count
+        if head == packets.count { removeAll() }
+        return packet
+    }
+
+    mutating func removeAll() {
+        packets = []
+        head = 0
+        byteCount = 0
+        nextTick = nil
+    }
+}
+
+extension BurstQueue {
+    /// The last group of pictures of `track` in `cached`, its timestamps pushed together before the last frame's, so
+    /// that a player decodes them all and shows the newest.
+    static func compressed(_ cached: [StreamPacket], track: Int, clockRate: Int) -> [StreamPacket] {
+        guard let start = cached.lastIndex(where: { $0.track == track && $0.startsKeyframe }) else { return [] }
+        var packets = cached[start...].filter { $0.track == track }
+        guard let last = packets.last else { return [] }
+        var frames = 0
+        var previous: Int64?
+        for packet in packets where packet.timestamp != previous {
+            frames += 1
+            previous = packet.timestamp
+        }
+        let spacing = Int64(clockRate) * frameSpacing / 1_000
+        previous = nil
+        var frame = 0
+        for index in packets.indices {
+            if packets[index].timestamp != previous {
+                previous = packets[index].timestamp
+                frame += 1
+            }
+            let squeezed = last.timestamp &- Int64(frames - frame) &* spacing
+            packets[index].timestamp = max(packets[index].timestamp, squeezed)
+        }
+        return packets
+    }
+
+    /// Bytes a second at which a burst leaves (the larger of 2.5 times the stream's own rate and 10 Mbit/s, and fast
+    /// enough to be live within ``maximumDuration``).
+    static func rate(for packets: [StreamPacket]) -> Int {
+        let bytes = packets.reduce(0) { $0 + $1.payload.count }
+        guard let first = packets.first, let last = packets.last else { return minimumRate }
+        let seconds = max((last.arrival - first.arrival).inSeconds, 0.1)
+        let streamRate = Int(min(Double(bytes) / seconds, 1e9))
+        let inTime = Int(Double(bytes) / maximumDuration.inSeconds) + streamRate
+        return max(minimumRate, streamRate * 5 / 2, inTime)
+    }
+}
+
+/// Milliseconds between squeezed frames.
+private let frameSpacing: Int64 = 2

@@ -1,0 +1,181 @@
+import Media
+import SDP
+import Wire
+
+/// Which of a stream's tracks go out on which m-line, and how.
+struct Negotiation: Sendable {
+    /// A track that was agreed on.
+    struct Track: Sendable {
+        /// Index of the m-line.
+        var section: Int
+        /// Index of the stream's track, ``StreamPacket/track``.
+        var streamTrack: Int
+        var kind: TrackKind
+        var codec: Codec
+        var payloadType: UInt8
+        /// The name, rate and channels of the answer's `rtpmap`.
+        var map: RTPMap
+        var formatParameters: String?
+        var clockRate: Int
+        var supportsNack: Bool
+        var feedback: [String]
+        /// `a=extmap` id of the MID extension, when the offer has a usable one.
+        var midExtension: UInt8?
+        var mid: String?
+    }
+
+    var tracks: [Track] = []
+    /// Why the camera's sound is not part of the session.
+    var audioUnavailableReason: String?
+}
+
+extension Negotiation {
+    init(_ offer: OfferedSession, streamTracks: [TrackFormat]) throws(NegotiationError) {
+        guard !streamTracks.isEmpty else { throw .streamNotReady }
+        let video = try Self.video(offer, streamTracks)
+        if let video { tracks.append(video) }
+        addAudio(offer, streamTracks)
+        guard !tracks.isEmpty else {
+            throw .nothingToSend(audioUnavailableReason ?? "the browser asks for other media than the camera has.")
+        }
+        tracks.sort { $0.section < $1.section }
+    }
+
+    private static func video(_ offer: OfferedSession, _ streamTracks: [TrackFormat]) throws(NegotiationError) -> Track?
+    {
+        guard let streamTrack = streamTracks.firstIndex(where: { $0.codec.kind == .video || $0.codec == .other })
+        else { return nil }
+        guard let section = offer.sections.firstIndex(where: { $0.isUsable && $0.media.kind == "video" }) else {
+            return nil
+        }
+        // The first video track that can go, which need not be the first one.
+        guard let carried = streamTracks.firstIndex(where: { $0.codec == .h264 }) else {
+            guard streamTracks[streamTrack].codec.kind == .video else { return nil }
+            throw .unsupportedVideo(camera: streamTracks[streamTrack].encodingName)
+        }
+        let media = offer.sections[section].media
+        let stream = streamTracks[carried].h264.map {
+            H264Profile(profileIDC: $0.parsed.profileIDC, constraintFlags: $0.parsed.constraintFlags)
+        }
+        let offered = media.rtpMaps().filter { map in
+            map.encodingName.equalsIgnoringASCIICase("H264") && map.clockRate == 90_000
+                && media.payloadTypes.contains(map.payloadType)
+                && media.formatParameters(map.payloadType)["packetization-mode"] == "1"
+        }
+        func profile(_ map: RTPMap) -> H264Profile {
+            H264Profile(profileLevelID: media.formatParameters(map.payloadType)["profile-level-id"])
+        }
+        let preferences = (stream ?? .constrainedBaseline).acceptable
+        let best = preferences.lazy.compactMap { wanted in offered.first { profile($0) == wanted } }.first
+        guard let map = best ?? offered.first else {
+            throw .noCommonVideoCodec(offered: offer.offeredVideoCodecs, camera: .h264)
+        }
+        let level = media.formatParameters(map.payloadType)["profile-level-id"].flatMap { text in
+            [UInt8](hexadecimal: text).map(\.hexadecimal)
+        }
+        return Track(
+            section,
+            offer.sections[section],
+            streamTrack: carried,
+            format: streamTracks[carried],
+            map: map,
+            parameters: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=\(level ?? "42e01f")"
+        )
+    }
+
+    private mutating func addAudio(_ offer: OfferedSession, _ streamTracks: [TrackFormat]) {
+        guard let first = streamTracks.first(where: { $0.codec.kind == .audio }) else {
+            audioUnavailableReason = "The camera sends no sound."
+            return
+        }
+        guard let section = offer.sections.firstIndex(where: { $0.isUsable && $0.media.kind == "audio" }) else {
+            audioUnavailableReason = "The browser did not ask for sound."
+            return
+        }
+        guard tracks.isEmpty || offer.sections[section].isBundled && offer.sections[tracks[0].section].isBundled else {
+            audioUnavailableReason = "The browser does not bundle sound with the picture."
+            return
+        }
+        let media = offer.sections[section].media
+        for (streamTrack, format) in streamTracks.enumerated() {
+            guard let map = Self.audioMap(format, in: media) else { continue }
+            let isOpus = format.codec == .opus
+            let stereo = format.channels == 2 ? ";stereo=1;sprop-stereo=1" : ""
+            tracks.append(
+                Track(
+                    section,
+                    offer.sections[section],
+                    streamTrack: streamTrack,
+                    format: format,
+                    map: map,
+                    parameters: isOpus ? "minptime=10;useinbandfec=1\(stereo)" : nil
+                )
+            )
+            return
+        }
+        audioUnavailableReason =
+            switch first.codec {
+            case .opus, .pcmu, .pcma: "The browser does not take \(first.encodingName) sound."
+            default: "The camera sends \(first.encodingName) sound, which browsers do not take by WebRTC."
+            }
+    }
+
+    private static func audioMap(_ format: TrackFormat, in media: MediaDescription) -> RTPMap? {
+        func offered(_ name: String, _ clockRate: Int, _ channels: Int) -> RTPMap? {
+            media.rtpMaps().first {
+                $0.encodingName.equalsIgnoringASCIICase(name) && $0.clockRate == clockRate && $0.channels == channels
+                    && media.payloadTypes.contains($0.payloadType)
+            }
+        }
+        switch format.codec {
+        case .opus where format.clockRate == 48_000:
+            return offered("opus", 48_000, 2)
+        case .pcmu where format.clockRate == 8_000 && format.channels == 1:
+            // Static payload types need no rtpmap (RFC 3551 §6).
+            return offered("PCMU", 8_000, 1)
+                ?? (media.payloadTypes.contains(0)
+                    ? RTPMap(payloadType: 0, encodingName: "PCMU", clockRate: 8_000) : nil)
+        case .pcma where format.clockRate == 8_000 && format.channels == 1:
+            return offered("PCMA", 8_000, 1)
+                ?? (media.payloadTypes.contains(8)
+                    ? RTPMap(payloadType: 8, encodingName: "PCMA", clockRate: 8_000) : nil)
+        default:
+            return nil
+        }
+    }
+}
+
+extension Negotiation.Track {
+    fileprivate init(
+        _ index: Int,
+        _ section: OfferedSession.Section,
+        streamTrack: Int,
+        format: TrackFormat,
+        map: RTPMap,
+        parameters: String?
+    ) {
+        let offered = section.media.rtcpFeedback(map.payloadType)
+        let extensions = section.media.attributes(named: "extmap").lazy.map { $0.blankSeparatedWords }
+        let mid = extensions.first { $0.count >= 2 && $0[1] == midURI }?.first.flatMap { word in
+            // "3/recvonly" carries a direction; one-byte headers have ids 1 to 14 (RFC 8285 §4.2).
+            (word.splitOnce(at: 0x2F)?.head ?? word).decimal(upTo: 14).flatMap { $0 > 0 ? UInt8($0) : nil }
+        }
+        self.init(
+            section: index,
+            streamTrack: streamTrack,
+            kind: format.codec.kind ?? .video,
+            codec: format.codec,
+            payloadType: map.payloadType,
+            map: map,
+            formatParameters: parameters,
+            clockRate: format.clockRate,
+            supportsNack: offered.contains("nack"),
+            feedback: ["nack", "nack pli", "ccm fir"].filter { offered.contains($0) },
+            // The one-byte header takes 16 bytes.
+            midExtension: (section.mid?.utf8.count ?? 99) <= 16 ? mid : nil,
+            mid: section.mid
+        )
+    }
+}
+
+let midURI = "urn:ietf:params:rtp-hdrext:sdes:mid"

@@ -1,0 +1,147 @@
+import DTLS
+import ICE
+import RTP
+import Wire
+
+extension Peer {
+    /// Takes RTCP from the client. RTP is dropped: viewers send none.
+    func receiveRTCP(
+        _ datagram: ArraySlice<UInt8>,
+        at now: Instant,
+        into output: inout DatagramQueue,
+        events: inout [PeerEvent]
+    ) {
+        guard case .ready(let media) = phase, let second = datagram.dropFirst().first,
+            RTPHeader.isRTCP(secondByte: second), datagram.count <= maximumRTCP,
+            let compound = try? media.receiver.unprotectRTCP(Array(datagram)),
+            let packets = try? RTCPPacket.parse(compound)
+        else {
+            counters.dropped &+= 1
+            return
+        }
+        for packet in packets {
+            switch packet {
+            case .receiverReport(_, let blocks): receiveReports(blocks, at: now, events: &events)
+            case .senderReport(let report): receiveReports(report.blocks, at: now, events: &events)
+            case .nack(_, let ssrc, let lost):
+                retransmit(lost, of: ssrc, media, at: now, into: &output)
+            case .pictureLossIndication(_, let ssrc):
+                guard tracks.contains(where: { $0.ssrc == ssrc }) else { continue }
+                counters.pictureLossIndications &+= 1
+                wantKeyframe(at: now, events: &events)
+            case .fullIntraRequest(_, let entries):
+                guard let entry = entries.first(where: { entry in tracks.contains { $0.ssrc == entry.ssrc } }) else {
+                    continue
+                }
+                counters.fullIntraRequests &+= 1
+                // The same number again is the same request repeated (RFC 5104 §4.3.1.2).
+                guard entry.sequenceNumber != fullIntraRequestSequence else { continue }
+                fullIntraRequestSequence = entry.sequenceNumber
+                wantKeyframe(at: now, events: &events)
+            case .sourceDescription, .goodbye, .transportFeedback, .receiverEstimatedMaximumBitrate, .other:
+                continue
+            }
+        }
+    }
+
+    private func receiveReports(_ blocks: [RTCPPacket.ReportBlock], at now: Instant, events: inout [PeerEvent]) {
+        for block in blocks {
+            guard let index = tracks.firstIndex(where: { $0.ssrc == block.ssrc }) else { continue }
+            tracks[index].lastReport = block
+            tracks[index].midPacketsLeft = 0
+            let middle = UInt32(truncatingIfNeeded: configuration.ntp(at: now) >> 16)
+            if let measured = block.roundTripTime(arrivedAtMiddleNTP: middle), measured < .seconds(30) {
+                roundTripTime = measured
+            }
+            if ladder.firstReceiverReport == nil {
+                ladder.firstReceiverReport = now
+                events.append(.firstReceiverReport)
+            }
+        }
+    }
+
+    private func retransmit(
+        _ lost: [UInt16],
+        of ssrc: UInt32,
+        _ media: Media,
+        at now: Instant,
+        into output: inout DatagramQueue
+    ) {
+        counters.nacks &+= 1
+        guard !media.isSuspended, let index = tracks.firstIndex(where: { $0.ssrc == ssrc }) else { return }
+        let before = tracks[index].retransmittedPackets
+        let byteCount = tracks[index].retransmit(
+            lost,
+            roundTripTime: roundTripTime ?? ice.roundTripTime ?? .zero,
+            with: media.sender,
+            on: media.path,
+            at: now,
+            into: &output
+        )
+        counters.datagramsSent &+= tracks[index].retransmittedPackets &- before
+        counters.bytesSent &+= UInt64(byteCount)
+        ice.countSent(byteCount)
+    }
+
+    /// Browsers ask every 200 ms until a keyframe comes; the owner hears of it twice a second, and not while one is
+    /// still on its way.
+    private func wantKeyframe(at now: Instant, events: inout [PeerEvent]) {
+        if let last = lastKeyframeRequest, now - last < minimumKeyframeInterval { return }
+        guard burst.isEmpty else { return }
+        lastKeyframeRequest = now
+        events.append(.keyframeWanted)
+    }
+
+    /// Everything there is to see.
+    public var status: PeerStatus {
+        var closeReason: PeerCloseReason?
+        var media: Media?
+        switch phase {
+        case .connecting: break
+        case .ready(let current): media = current
+        case .closed(let reason): closeReason = reason
+        }
+        return PeerStatus(
+            ice: ice.state,
+            iceSince: ice.stateSince,
+            dtls: dtlsStatus,
+            dtlsLastError: dtls.lastError,
+            srtpProfile: media?.sender.profile,
+            isReady: media != nil,
+            isSuspended: media?.isSuspended ?? false,
+            closeReason: closeReason,
+            pairs: ice.pairs,
+            localCandidates: ice.localCandidates,
+            remoteCandidates: ice.remoteCandidates,
+            hiddenCandidates: ice.hiddenCandidates,
+            rejectedChecks: ice.rejectedChecks,
+            ladder: ladder,
+            tracks: tracks.map(\.status),
+            audioUnavailableReason: audioUnavailableReason,
+            datagramsSent: counters.datagramsSent,
+            bytesSent: counters.bytesSent,
+            datagramsDropped: counters.dropped,
+            nackCount: counters.nacks,
+            pliCount: counters.pictureLossIndications,
+            firCount: counters.fullIntraRequests,
+            roundTripTime: roundTripTime ?? ice.roundTripTime,
+            queuedPackets: burst.count,
+            queuedBytes: burst.byteCount,
+            packetsSkipped: counters.skipped
+        )
+    }
+
+    private var dtlsStatus: PeerStatus.DTLS {
+        switch dtls.state {
+        case .new: .new
+        case .connecting: .connecting
+        case .connected: .connected
+        case .failed(let failure): .failed(failure.text)
+        case .closed: .closed
+        }
+    }
+}
+
+/// RTCP of a viewer with two sources has a few hundred bytes; more than a datagram's worth is not RTCP.
+private let maximumRTCP = 1_500
+private let minimumKeyframeInterval = Duration.milliseconds(500)

@@ -1,0 +1,118 @@
+import ICE
+import Media
+import RTP
+import Wire
+
+extension Peer {
+    /// Sends live packets; call once per batch of the stream.
+    ///
+    /// Each packet is copied once, into `output`, and encrypted there. Video that arrives while a replayed cache is
+    /// still being paced out queues behind it; audio never waits. Before the first random access point, video is
+    /// skipped.
+    public func send(_ packets: some Collection<StreamPacket>, at now: Instant, into output: inout DatagramQueue) {
+        guard case .ready(let media) = phase, !media.isSuspended else { return }
+        releaseBurst(at: now, into: &output)
+        var byteCount = 0
+        var datagramCount = 0
+        for packet in packets {
+            guard packet.track >= 0, packet.track < trackIndex.count, trackIndex[packet.track] >= 0 else { continue }
+            let index = trackIndex[packet.track]
+            guard admit(packet, index) else { continue }
+            let count = tracks[index].send(packet, with: media.sender, on: media.path, at: now, into: &output)
+            guard count > 0 else { continue }
+            byteCount += count
+            datagramCount += 1
+        }
+        count(byteCount, datagramCount, at: now)
+        reportIfDue(media, at: now, into: &output)
+    }
+
+    /// Whether a live packet goes out now. Video that has to wait is queued here.
+    private func admit(_ packet: StreamPacket, _ index: Int) -> Bool {
+        // The cache may already have held it.
+        if let last = tracks[index].lastStreamSequence, packet.sequence <= last { return false }
+        guard tracks[index].negotiated.kind == .video else {
+            tracks[index].lastStreamSequence = packet.sequence
+            return true
+        }
+        if awaitsKeyframe {
+            guard packet.startsKeyframe else {
+                counters.skipped &+= 1
+                return false
+            }
+            awaitsKeyframe = false
+        }
+        tracks[index].lastStreamSequence = packet.sequence
+        if burst.isEmpty { return true }
+        if !burst.append(packet) {
+            burst.removeAll()
+            awaitsKeyframe = true
+        }
+        return false
+    }
+
+    /// Sends the stream's cached packets, from the last random access point on, paced and with timestamps pushed
+    /// together so that the viewer is live when they are through. Cached audio is left out: sound starts live.
+    ///
+    /// Nothing leaves before the next ``handleTimeout(at:into:events:)`` or ``send(_:at:into:)``; ``nextDeadline`` is
+    /// `now`. Also the answer to ``PeerEvent/keyframeWanted``.
+    public func replay(_ cached: [StreamPacket], at now: Instant) {
+        guard case .ready(let media) = phase, !media.isSuspended,
+            let index = tracks.firstIndex(where: { $0.negotiated.kind == .video })
+        else { return }
+        let track = tracks[index].negotiated
+        let packets = BurstQueue.compressed(cached, track: track.streamTrack, clockRate: track.clockRate)
+        guard let last = packets.last else { return }
+        burst.start(packets, rate: BurstQueue.rate(for: packets), at: now)
+        tracks[index].lastStreamSequence = last.sequence
+        awaitsKeyframe = false
+    }
+
+    func releaseBurst(at now: Instant, into output: inout DatagramQueue) {
+        guard burst.nextTick.map({ now >= $0 }) == true, case .ready(let media) = phase, !media.isSuspended else {
+            return
+        }
+        var byteCount = 0
+        var datagramCount = 0
+        while let packet = burst.next(at: now) {
+            let index = trackIndex[packet.track]
+            let count = tracks[index].send(packet, with: media.sender, on: media.path, at: now, into: &output)
+            guard count > 0 else { continue }
+            byteCount += count
+            datagramCount += 1
+        }
+        count(byteCount, datagramCount, at: now)
+        reportIfDue(media, at: now, into: &output)
+    }
+
+    private func count(_ byteCount: Int, _ datagramCount: Int, at now: Instant) {
+        guard datagramCount > 0 else { return }
+        counters.datagramsSent &+= UInt64(datagramCount)
+        counters.bytesSent &+= UInt64(byteCount)
+        ice.countSent(byteCount)
+        if ladder.firstRTP == nil { ladder.firstRTP = now }
+    }
+
+    /// Sender reports ride on media instead of on timers of their own: every second at the start, so that sound and
+    /// picture find each other, later every five.
+    private func reportIfDue(_ media: Media, at now: Instant, into output: inout DatagramQueue) {
+        for index in tracks.indices where tracks[index].isReportDue(at: now) {
+            let isStart = ladder.firstRTP.map { now - $0 < .seconds(5) } ?? true
+            tracks[index].nextReport = now + (isStart ? .seconds(1) : .seconds(5))
+            sendRTCP(tracks[index].senderReport(configuration, at: now), nil, media, into: &output)
+        }
+    }
+
+    func sendRTCP(_ report: [UInt8], _ extra: RTCPPacket?, _ media: Media, into output: inout DatagramQueue) {
+        var compound = report
+        extra?.append(to: &compound)
+        let packet = media.sender.protectRTCP(compound)
+        if !packet.isEmpty { transmit(packet, on: media.path, into: &output) }
+    }
+
+    func transmit(_ bytes: [UInt8], on path: FiveTuple, into output: inout DatagramQueue) {
+        output.append(bytes, to: path)
+        counters.datagramsSent &+= 1
+        counters.bytesSent &+= UInt64(bytes.count)
+    }
+}

@@ -1,0 +1,53 @@
+import RTP
+import Wire
+
+/// What happened to a ``Peer`` that its owner has to know.
+public enum PeerEvent: Equatable, Sendable {
+    /// Datagrams on this path belong to the peer from now on.
+    case pathAdded(FiveTuple)
+    /// And no longer.
+    case pathRemoved(FiveTuple)
+    /// ICE has a nominated pair for the first time.
+    case iceConnected(FiveTuple)
+    /// Media leaves by another path from now on.
+    case pathChanged(FiveTuple)
+    /// The handshake is done and the client's certificate is the one from the offer.
+    case dtlsConnected(SRTPProfile)
+    /// Media may flow: hand over the cached group of pictures with ``Peer/replay(_:at:)``.
+    case ready
+    /// The client has been silent for 15 s: media pauses.
+    case suspended
+    /// The client is back; ``keyframeWanted`` follows.
+    case resumed
+    /// The client needs a random access point: replay the cache or ask the camera.
+    case keyframeWanted
+    /// The first RTCP receiver report: media arrives.
+    case firstReceiverReport
+    /// Terminal.
+    case closed(PeerCloseReason)
+}
+
+/// Why a ``Peer`` ended.
+public enum PeerCloseReason: Equatable, Sendable {
+    /// No authenticated check ever arrived: the client cannot reach the media port.
+    case neverReached
+    /// The client fell silent for 30 s (RFC 7675).
+    case consentExpired
+    /// The DTLS handshake failed.
+    case dtlsFailed(String)
+    /// The client said close_notify: the page was closed or stopped playing.
+    case closedByClient
+    /// The relay ended it, with the reason to show.
+    case closedByServer(String)
+
+    /// A sentence for the operator.
+    public var text: String {
+        switch self {
+        case .neverReached: "No connectivity check reached the media port."
+        case .consentExpired: "The client has been silent for 30 s."
+        case .dtlsFailed(let reason): "The DTLS handshake failed: \(reason)."
+        case .closedByClient: "The client closed the session."
+        case .closedByServer(let reason): reason
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import ICE
+import Media
+import RTP
+import Wire
+
+/// A picture of a ``Peer`` for snapshots: plain values, safe to hand to another thread.
+public struct PeerStatus: Sendable {
+    /// DTLS, as far as an operator cares.
+    public enum DTLS: Hashable, Sendable {
+        /// Nothing has come yet.
+        case new
+        /// The handshake is under way.
+        case connecting
+        /// Keys are there.
+        case connected
+        /// The handshake failed, with the reason.
+        case failed(String)
+        /// Ended by close_notify.
+        case closed
+    }
+
+    /// When the steps of the start were reached; `nil` for those that were not.
+    public struct Ladder: Hashable, Sendable {
+        /// The offer was taken and the answer made.
+        public var offer: Instant
+        /// The first authenticated connectivity check.
+        public var firstCheck: Instant?
+        /// The first USE-CANDIDATE.
+        public var nominated: Instant?
+        /// The first ClientHello.
+        public var dtlsStarted: Instant?
+        /// DTLS finished.
+        public var dtlsConnected: Instant?
+        /// The first RTP packet left.
+        public var firstRTP: Instant?
+        /// The first receiver report.
+        public var firstReceiverReport: Instant?
+    }
+
+    /// One outgoing track.
+    public struct Track: Hashable, Sendable {
+        /// Index of the stream's track.
+        public var streamTrack: Int
+        /// Picture or sound.
+        public var kind: TrackKind
+        /// Its codec.
+        public var codec: Codec
+        /// The payload type in use.
+        public var payloadType: UInt8
+        /// The synchronisation source in use.
+        public var ssrc: UInt32
+        /// Packets sent, retransmissions excluded.
+        public var packetsSent: UInt64
+        /// Payload bytes sent, retransmissions excluded.
+        public var payloadBytesSent: UInt64
+        /// Packets sent again.
+        public var retransmittedPackets: UInt64
+        /// Share of packets lost since the previous receiver report, 0 to 1.
+        public var fractionLost: Double?
+        /// Packets the client counts as lost.
+        public var packetsLost: Int?
+        /// Interarrival jitter.
+        public var jitter: Duration?
+    }
+
+    /// Where ICE stands, and since when.
+    public var ice: ICEAgent.State
+    /// Since when.
+    public var iceSince: Instant
+    /// Where DTLS stands.
+    public var dtls: DTLS
+    /// The latest handshake error, even if the handshake went on.
+    public var dtlsLastError: String?
+    /// The SRTP profile, once there is one.
+    public var srtpProfile: SRTPProfile?
+    /// Media may flow.
+    public var isReady: Bool
+    /// Media pauses because the client is silent.
+    public var isSuspended: Bool
+    /// Set once ended.
+    public var closeReason: PeerCloseReason?
+    /// All pairs, the selected one first.
+    public var pairs: [CandidatePair]
+    /// What we told the client.
+    public var localCandidates: [Candidate]
+    /// What the client told us and can be used.
+    public var remoteCandidates: [Candidate]
+    /// `*.local` names the client told us.
+    public var hiddenCandidates: [String]
+    /// Checks with our ufrag that failed authentication.
+    public var rejectedChecks: Int
+    /// The steps of the start.
+    public var ladder: Ladder
+    /// The outgoing tracks.
+    public var tracks: [Track]
+    /// Why there is no sound.
+    public var audioUnavailableReason: String?
+    /// Datagrams sent, of every kind.
+    public var datagramsSent: UInt64
+    /// Bytes in them.
+    public var bytesSent: UInt64
+    /// Datagrams dropped because their path or content was wrong.
+    public var datagramsDropped: UInt64
+    /// NACK messages received.
+    public var nackCount: UInt64
+    /// PLI messages received.
+    public var pliCount: UInt64
+    /// FIR messages received.
+    public var firCount: UInt64
+    /// From RTCP when there is one, otherwise from ICE.
+    public var roundTripTime: Duration?
+    /// Packets that wait for the pacer.
+    public var queuedPackets: Int
+    /// Bytes in them.
+    public var queuedBytes: Int
+    /// Frames of live video withheld because a keyframe has to come first.
+    public var packetsSkipped: UInt64
+}
