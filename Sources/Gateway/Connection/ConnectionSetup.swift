@@ -78,19 +78,17 @@ struct ConnectionSetup: Sendable {
         ) {
             channel.close(promise: nil)
         }
-        let alpn = NIOTypedApplicationProtocolNegotiationHandler<Spoken> { result, channel in
+        // Nested: what is received is kept back until the outer future completes, and the inner one needs a request.
+        let alpn = NIOTypedApplicationProtocolNegotiationHandler<EventLoopFuture<Spoken>> { result, channel in
             impatience.cancel()
-            do {
+            return channel.eventLoop.makeCompletedFuture {
                 if case .negotiated("h2") = result { return http2(channel, info) }
                 return try http1(channel, info)
-            } catch {
-                return channel.eventLoop.makeFailedFuture(error)
             }
         }
         try pipeline.addHandler(alpn)
-        let negotiated = alpn.protocolNegotiationResult
-        negotiated.whenComplete { _ in impatience.cancel() }
-        return negotiated
+        alpn.protocolNegotiationResult.whenComplete { _ in impatience.cancel() }
+        return alpn.protocolNegotiationResult.flatMap { $0 }
     }
 
     // MARK: HTTP/2

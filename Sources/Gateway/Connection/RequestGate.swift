@@ -24,7 +24,9 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
         case reading
         case responding
         case flushing
-        /// A refusal is on its way out, or the connection is another protocol's by now.
+        /// The upgrade handler has it and will remove this handler.
+        case upgrading
+        /// A refusal is on its way out.
         case done
     }
 
@@ -61,7 +63,11 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if phase == .done { return }
+        switch phase {
+        case .done: return
+        case .upgrading: return context.fireChannelRead(data)
+        case .waiting, .reading, .responding, .flushing: break
+        }
         switch unwrapInboundIn(data) {
         case .head(let head):
             receive(head, context: context)
@@ -84,7 +90,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
             switch upgrade(&head) {
             case .webSocket:
                 // The upgrade handler answers; the WebSocket has its own deadlines.
-                phase = .done
+                phase = .upgrading
                 timer?.cancel()
                 return context.fireChannelRead(wrapInboundOut(.head(head)))
             case .none:
@@ -154,7 +160,8 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
             )
         }
         let keys = head.headers["sec-websocket-key"]
-        guard keys.count == 1, keys[0].utf8.count == 24, keys[0].hasSuffix("=="), isFirstRequest else {
+        let isAnnounced = head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+        guard keys.count == 1, keys[0].utf8.count == 24, keys[0].hasSuffix("=="), isAnnounced, isFirstRequest else {
             return .refused(
                 Refusal(
                     .badRequest,
@@ -168,7 +175,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? HTTPParserError, phase != .done, !responseHasBegun else {
+        guard let error = error as? HTTPParserError, phase != .done, phase != .upgrading, !responseHasBegun else {
             // Half a response cannot be taken back; the rest of the connection means nothing any more.
             return context.close(promise: nil)
         }
@@ -218,7 +225,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
         case .body:
             context.write(data, promise: promise)
         case .end:
-            if phase != .done { phase = .flushing }
+            if phase == .reading || phase == .responding { phase = .flushing }
             deadline = .now() + .milliseconds(limits.responseMilliseconds)
             let promise = promise ?? context.eventLoop.makePromise()
             let bound = NIOLoopBound((gate: self, context: context), eventLoop: context.eventLoop)

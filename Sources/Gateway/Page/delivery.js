@@ -357,6 +357,7 @@ export class Delivery {
   show(delivery, reason) {
     this.shown = delivery;
     this.reason = reason;
+    if (delivery === "webrtc") this.why = "";
     this.stopAt = this.now() + limits.overlap;
     this.actions.show(delivery, reason);
   }

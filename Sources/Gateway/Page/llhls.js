@@ -11,6 +11,8 @@ const fastest = 1.25;
 const keptBehind = 10;
 /** A request that the relay may hold is given up after this. Milliseconds. */
 const patience = 40000;
+/** Playback begins after this although not all published media has come. Milliseconds. */
+const startLimit = 1500;
 /** Playback that does not move for this long although media is there is begun anew. Milliseconds. */
 const stuckAfter = 6000;
 
@@ -144,10 +146,13 @@ export class LowLatencyPlayer {
     await this.attach(session, signal);
     session.position = startPosition(playlist);
     session.isFirst = true;
+    this.fetchAhead(session, playlist, signal);
     const keeper = setInterval(() => this.control(playlist), 250);
     try {
       for (;;) {
         await this.appendAll(session, playlist, signal);
+        this.hasCaughtUp = true;
+        this.control(playlist);
         if (playlist.isEnded) throw new NotYet(200, 2);
         playlist = await this.reload(session, playlist, signal);
       }
@@ -159,7 +164,7 @@ export class LowLatencyPlayer {
 
   /** Asks for the playlist with the next part, and for that part itself, at the same time. */
   async reload(session, playlist, signal) {
-    if (playlist.hint && session.prefetched.size < 4) this.prefetch(session, playlist.hint, signal);
+    if (playlist.hint && session.prefetched.size < 8) this.prefetch(session, playlist.hint, signal);
     if (!playlist.canBlock) await sleep(Math.max(playlist.targetDuration * 500, 500), signal);
     for (;;) {
       try {
@@ -172,6 +177,19 @@ export class LowLatencyPlayer {
         if (playlist.hint) this.prefetch(session, playlist.hint, signal);
         await sleep((error.after ?? 1) * 1000, signal);
       }
+    }
+  }
+
+  /** What has to be there before the first picture, all at once. */
+  fetchAhead(session, playlist, signal) {
+    const first = pieceAt(playlist, session.position).piece;
+    if (first?.map) this.prefetch(session, first.map, signal);
+    let position = session.position;
+    for (let count = 0; count < 60; count += 1) {
+      const { piece, next } = pieceAt(playlist, position);
+      if (!piece) return;
+      this.prefetch(session, piece.uri, signal);
+      position = next;
     }
   }
 
@@ -196,27 +214,33 @@ export class LowLatencyPlayer {
         continue;
       }
       const { piece } = found;
-      const url = new URL(piece.uri, session.mediaURL).href;
-      const fetched = session.prefetched.get(url) ?? this.bytes(url, signal);
-      session.prefetched.delete(url);
-      let bytes;
-      try {
-        bytes = await fetched;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        bytes = await this.bytes(url, signal);
-      }
+      const bytes = await this.fetched(session, piece.uri, signal);
       await this.append(session, piece, bytes, playlist, signal);
       session.position = found.next;
       this.status = "playing";
     }
   }
 
+  /** What was asked for ahead, or asks now; a request made ahead that failed is made again. */
+  async fetched(session, uri, signal) {
+    const url = new URL(uri, session.mediaURL).href;
+    const ahead = session.prefetched.get(url);
+    session.prefetched.delete(url);
+    if (ahead) {
+      try {
+        return await ahead;
+      } catch (error) {
+        if (signal.aborted) throw error;
+      }
+    }
+    return this.bytes(url, signal);
+  }
+
   async append(session, piece, bytes, playlist, signal) {
     const { source } = this;
     const isNewTimeline = session.isFirst || session.isLost || piece.isDiscontinuous;
     if (piece.map !== session.map) {
-      const init = await this.bytes(new URL(piece.map, session.mediaURL).href, signal);
+      const init = await this.fetched(session, piece.map, signal);
       if (session.map !== null) await this.changeType(session, signal);
       session.map = piece.map;
       session.scales = timescales(init);
@@ -254,6 +278,9 @@ export class LowLatencyPlayer {
     const start = source.buffered.start(0);
     const end = source.buffered.end(source.buffered.length - 1);
     if (!this.hasBegun) {
+      // The picture appears near the live edge, not where decoding has to begin; but it does not wait for ever.
+      this.edgeSince ??= performance.now();
+      if (!this.hasCaughtUp && performance.now() - this.edgeSince < startLimit) return;
       video.currentTime = Math.max(start, end - playlist.holdBack);
       this.hasBegun = true;
       this.movedAt = performance.now();
@@ -308,12 +335,13 @@ export class LowLatencyPlayer {
   }
 
   froze() {
-    if (!this.hasBegun || this.frozenSince !== null) return;
+    if (!this.hasPlayed || this.frozenSince !== null) return;
     this.freezes += 1;
     this.frozenSince = performance.now();
   }
 
   thawed() {
+    this.hasPlayed = true;
     if (this.frozenSince === null) return;
     this.freezeMilliseconds += performance.now() - this.frozenSince;
     this.frozenSince = null;
@@ -333,6 +361,9 @@ export class LowLatencyPlayer {
     this.source = media.addSourceBuffer(type);
     this.source.mode = "segments";
     this.hasBegun = false;
+    this.hasCaughtUp = false;
+    this.hasPlayed = false;
+    this.edgeSince = null;
     this.edge = null;
     this.anchor = null;
   }

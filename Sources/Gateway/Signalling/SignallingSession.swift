@@ -136,6 +136,8 @@ struct SignallingSession: Sendable {
                 case .candidate(let candidate):
                     await core.service.candidate(candidate, viewer: viewer.id)
                 case .mode(let playing, let reason, let peerIsClosed):
+                    // What was measured of the other delivery says nothing about this one.
+                    if report.playing != playing { report = ViewerReport() }
                     report.playing = playing
                     report.reason = reason
                     await core.service.report(report, viewer: viewer.id)
