@@ -51,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "signalbox",
             dependencies: [
-                "Terminal", "Console", "Gateway", "Networking", "Relay", "DTLS", "RTSP", "Wire",
+                "Terminal", "Console", "Gateway", "Networking", "Relay", "DTLS", "Media", "RTSP", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -61,7 +61,7 @@ let package = Package(
         .executableTarget(
             name: "signalbox-media",
             dependencies: [
-                "CFFmpeg", "Digests", "Media", "RTP", "RTSP", "SDP", "Wire",
+                "CFFmpeg", "Digests", "Media", "RTSP", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: ours
@@ -91,7 +91,8 @@ let package = Package(
         .target(
             name: "Networking",
             dependencies: [
-                "Relay", "RTSP", "WebRTC", "Wire",
+                "CMedia", "Relay", "DTLS", "ICE", "RTSP", "WebRTC", "Wire",
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Logging", package: "swift-log"),
             ] + nio,
             swiftSettings: ours
@@ -104,7 +105,7 @@ let package = Package(
         // Protocol cores, sans I/O.
         core("WebRTC", ["ICE", "DTLS", "SDP", "RTP", "Media", "Digests", "Wire"]),
         core("HLS", ["Media", "Wire"]),
-        core("RTSP", ["SDP", "RTP", "Media", "Digests", "Wire"]),
+        core("RTSP", ["SDP", "Media", "Digests", "Wire"]),
         core("ICE", ["Digests", "Wire"]),
         core("DTLS", ["COpenSSL", "Wire"]),
         core("RTP", ["COpenSSL", "Media", "Wire"]),
@@ -115,7 +116,8 @@ let package = Package(
         core("Digests", ["COpenSSL"]),
         core("Wire", []),
 
-        // C libraries.
+        // C: raw socket calls that Swift cannot express, and module maps of libraries.
+        .target(name: "CMedia", cSettings: [.define("_GNU_SOURCE")]),
         .systemLibrary(name: "CNcurses"),
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CFFmpeg"),
@@ -128,5 +130,18 @@ let package = Package(
             swiftSettings: ours
         ),
         tests("Wire"),
+        tests("Media"),
+        tests("SDP"),
+        tests("RTP", ["Media", "COpenSSL"]),
+        tests("RTSP", ["SDP", "Media", "Digests", "Wire"]),
+        tests("ICE", ["Digests", "Wire"]),
+        tests("DTLS", ["COpenSSL", "Wire"]),
+        tests("WebRTC", ["ICE", "DTLS", "SDP", "RTP", "Media", "COpenSSL", "Wire"]),
+        tests("HLS", ["Media", "Wire"]),
+        tests("Networking", ["Relay", "RTSP", "Media", "Wire"] + nio),
+        tests("Gateway", ["Relay", "HLS", "Media", "Wire"] + nio),
+        tests("Console", ["Relay", "Media", "Wire"]),
+        tests("Terminal", ["Console", "Relay", "Media", "Wire"]),
+        .testTarget(name: "MediaProcessTests", dependencies: ["signalbox-media"], swiftSettings: ours),
     ]
 )

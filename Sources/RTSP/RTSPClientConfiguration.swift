@@ -9,7 +9,7 @@ public enum RTSPTransport: String, Sendable, Codable {
 }
 
 /// Which transport to ask for.
-public enum TransportPreference: String, Sendable, Codable {
+public enum TransportPreference: String, Sendable, Codable, CaseIterable {
     /// TCP, and UDP when the camera refuses that.
     case auto
     /// TCP only.

@@ -150,7 +150,10 @@ extension RelayShard {
                 format.h264 = sets
                 camera.stream.update(format, track: track)
                 tell(camera, at: now, into: &effects)
-            case .pictureReorderingDetected(observed: _):
+            case .pictureReorderingDetected(observed: false):
+                // An SPS that merely allows B-frames proves nothing.
+                break
+            case .pictureReorderingDetected(observed: true):
                 guard !camera.reordersPictures else { continue }
                 camera.reordersPictures = true
                 log(

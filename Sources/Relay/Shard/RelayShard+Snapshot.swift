@@ -147,7 +147,7 @@ extension RelayShard {
         shown.remote = viewer.remote.description
         shown.client = ClientName.short(viewer.userAgent)
         shown.age = (now - viewer.joinedAt).inSeconds
-        shown.bitrate = viewer.sent.rate(at: now)
+        shown.bitrate = viewer.sent.rate(at: now).map { $0 * 8 }
         shown.bytes = viewer.bytesOfEarlierPeers + (status?.bytesSent ?? 0) + viewer.hlsBytes
         shown.report = viewer.report
         shown.behindLive = behindLive(viewer, at: now)

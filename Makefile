@@ -1,0 +1,35 @@
+# make run    install what is needed, build a release, start the console (demo cameras when none are configured)
+# make test   install what the tests need, run all of them
+.PHONY: run test lint build-tests unit-tests browser-tests build
+
+ARGS ?=
+VENV := .build/venv
+
+run: build
+	.build/release/signalbox $(ARGS)
+
+build:
+	.ci/install run
+	@echo "Building a release; the first time takes some minutes."
+	swift build -c release --product signalbox-media
+	swift build -c release --product signalbox
+
+test: lint build-tests unit-tests browser-tests
+
+lint:
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+
+build-tests:
+	.ci/install test
+	swift build --build-tests
+
+unit-tests: build-tests
+	swift test --skip-build
+
+browser-tests: build-tests $(VENV)/ready
+	$(VENV)/bin/python -m pytest -p no:cacheprovider -q -rs Tests/Browser
+
+$(VENV)/ready: Tests/Browser/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Browser/requirements.txt
+	touch $@

@@ -1,0 +1,94 @@
+import ArgumentParser
+import Foundation
+import NIOCore
+import NIOPosix
+import Networking
+import RTSP
+import Relay
+import Wire
+
+/// `signalbox check`: is everything in order, before it is started?
+struct CheckCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Validate configuration, ports and cameras; exit 0 or 78."
+    )
+
+    @OptionGroup var configurationOptions: ConfigurationOptions
+    @OptionGroup var stateOptions: StateOptions
+
+    func run() async throws {
+        guard let path = configurationOptions.path else {
+            throw StartFailure(
+                problem: "there is no configuration file",
+                remedy: "Write ./signalbox.yml or name one with --config",
+                exitCode: exitConfiguration
+            )
+        }
+        let configuration = try ConfigurationReader.read(path: path)
+        for notice in configuration.notices { print("note: \(notice)") }
+        let isRunning = (try? await ControlClient.connect(path: stateOptions.socket)) != nil
+        var failures = isRunning ? [] : portFailures(configuration)
+        if access(stateOptions.state.path, F_OK) == 0, access(stateOptions.state.path, W_OK) != 0 {
+            failures.append(
+                "the state directory \(stateOptions.state.path) is not writable. Choose another with --state-dir."
+            )
+        }
+        for failure in failures { complain(failure) }
+        for camera in await unreachable(configuration.cameras) {
+            print("warning: \(camera) does not accept connections at the moment")
+        }
+        guard failures.isEmpty else { throw ExitCode(exitConfiguration) }
+        print("\(path): in order, \(configuration.cameras.count) cameras")
+    }
+
+    /// Ports that somebody else has. A running relay's own ports are no error and are not looked at.
+    private func portFailures(_ configuration: Configuration) -> [String] {
+        let isOpen = configuration.authorisation == .open
+        var listeners: [(key: String, address: ListenAddress, type: Int32)] = [
+            ("media", configuration.listen.media, Int32(SOCK_DGRAM.rawValue))
+        ]
+        if let http = configuration.listen.http { listeners.append(("http", http, Int32(SOCK_STREAM.rawValue))) }
+        if let https = configuration.listen.https { listeners.append(("https", https, Int32(SOCK_STREAM.rawValue))) }
+        return listeners.compactMap { key, address, type in
+            let address = isOpen ? address : address.onLoopback
+            guard address.port != 0, let reason = bindFailure(address, type: type) else { return nil }
+            return "listen.\(key): \(address) cannot be used: \(reason). Stop what uses it, or choose another port."
+        }
+    }
+
+    private func bindFailure(_ address: ListenAddress, type: Int32) -> String? {
+        let host: String
+        switch address {
+        case .everywhere: host = "::"
+        case .address(let address): host = address.ip.description
+        }
+        guard let target = try? SocketAddress(ipAddress: host, port: Int(address.port)) else {
+            return "no such address"
+        }
+        let descriptor = socket(Int32(target.protocol == .inet6 ? AF_INET6 : AF_INET), type, 0)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var on: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        let bound = target.withSockAddr { pointer, size in bind(descriptor, pointer, socklen_t(size)) }
+        return bound == 0 ? nil : String(cString: strerror(errno))
+    }
+
+    /// The cameras to which no TCP connection can be opened within 3 s.
+    private func unreachable(_ cameras: [CameraConfiguration]) async -> [String] {
+        await withTaskGroup(of: String?.self) { group in
+            for camera in cameras.prefix(200) {
+                group.addTask {
+                    let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                        .connectTimeout(.seconds(3))
+                    let channel = try? await bootstrap.connect(host: camera.source.host, port: Int(camera.source.port))
+                        .get()
+                    try? await channel?.close().get()
+                    return channel == nil ? camera.name : nil
+                }
+            }
+            return await group.reduce(into: [String]()) { names, name in if let name { names.append(name) } }.sorted()
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import Foundation
+import RTSP
+import Relay
+
+/// `signalbox`: the console on this terminal, the relay in this process.
+struct ConsoleCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "console",
+        abstract: "Console on this terminal, relay in this process (the default)."
+    )
+
+    @OptionGroup var configurationOptions: ConfigurationOptions
+    @OptionGroup var stateOptions: StateOptions
+    @OptionGroup var appearance: AppearanceOptions
+
+    @Argument(help: "RTSP addresses of cameras to show besides the configured ones.")
+    var urls: [String] = []
+
+    func run() async throws {
+        try requireTerminal()
+        var configuration = try configurationOptions.read()
+        if !urls.isEmpty {
+            var extended = configuration ?? Configuration()
+            for (index, text) in urls.enumerated() { extended.cameras.append(try camera(text, number: index + 1)) }
+            configuration = extended
+        }
+        let demo = configuration == nil ? try startDemo(count: 4) : nil
+        try await runConsoleWithRelay(configuration ?? Configuration(), demo: demo, stateOptions, appearance)
+    }
+
+    private func camera(_ text: String, number: Int) throws -> CameraConfiguration {
+        do throws(RTSPURLError) {
+            var source = try RTSPURL(parsing: text)
+            let (user, password) = (source.user, source.password)
+            source.user = nil
+            source.password = nil
+            return CameraConfiguration(name: "camera-\(number)", source: source, user: user, password: password)
+        } catch {
+            throw StartFailure(problem: "camera \(number): \(error.problem)", remedy: error.remedy, exitCode: 2)
+        }
+    }
+}
+
+/// `signalbox demo`: the same with synthetic cameras.
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Console and relay with synthetic cameras, served over real RTSP on loopback."
+    )
+
+    @OptionGroup var stateOptions: StateOptions
+    @OptionGroup var appearance: AppearanceOptions
+
+    @Option(help: "How many cameras (1 to 32).")
+    var cameras = 4
+
+    @Flag(help: "No console; `signalbox attach` shows it.")
+    var headless = false
+
+    func validate() throws {
+        guard (1...32).contains(cameras) else { throw ValidationError("--cameras takes 1 to 32, not \(cameras)") }
+    }
+
+    func run() async throws {
+        if !headless { try requireTerminal() }
+        let demo = try startDemo(count: cameras)
+        if headless {
+            try await serve(Configuration(), demo: demo, stateOptions)
+        } else {
+            try await runConsoleWithRelay(Configuration(), demo: demo, stateOptions, appearance)
+        }
+    }
+}
+
+private func startDemo(count: Int) throws -> DemoCameras {
+    complain("no configuration: starting \(count) demo cameras")
+    return try DemoCameras(count: count)
+}
+
+/// Fails when standard input and output are no terminal.
+func requireTerminal() throws {
+    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else {
+        throw StartFailure(
+            problem: "the console needs a terminal, and this is none",
+            remedy: "Use `signalbox serve` for a relay without a console, or `ssh -t`"
+        )
+    }
+}

@@ -1,0 +1,66 @@
+import Networking
+import Relay
+import Wire
+
+/// The configuration file, checked as a whole.
+struct Configuration: Sendable {
+    /// Where the relay listens; `nil` switches a listener off.
+    struct Listen: Sendable {
+        var http: ListenAddress? = ListenAddress.everywhere(port: 8080).onLoopback
+        var https: ListenAddress? = .everywhere(port: 8443)
+        var media = ListenAddress.everywhere(port: 8189)
+    }
+
+    /// Who may watch.
+    enum ViewerAuthorisation: String, Sendable {
+        /// Anybody who can reach a listener.
+        case open
+    }
+
+    var listen = Listen()
+    /// Addresses that go into candidates beside or instead of the interfaces' own.
+    var advertise: [IPAddress] = []
+    /// The relay-wide delivery policy.
+    var delivery = DeliveryPolicy.auto
+    var cameras: [CameraConfiguration] = []
+    /// `nil`: every listener stays on loopback.
+    var authorisation: ViewerAuthorisation?
+    /// Remarks that are no errors, such as a key that is read but not used yet.
+    var notices: [String] = []
+}
+
+extension ListenAddress {
+    /// The same port on loopback only.
+    var onLoopback: ListenAddress {
+        isLoopback ? self : .address(TransportAddress(IPAddress(v4: 0x7F00_0001), port: port))
+    }
+}
+
+/// Something wrong in the configuration file: where, what, and what to do about it.
+struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
+    var file: String
+    /// 1-based; `nil` when the file as a whole is meant.
+    var line: Int?
+    var column: Int?
+    /// The key's path, such as `cameras.yard.source`; empty when none is meant.
+    var key: String
+    var problem: String
+    var remedy: String
+
+    var description: String {
+        var place = file
+        if let line { place += ":\(line):\(column ?? 1)" }
+        return "\(place): \(key.isEmpty ? "" : "\(key): ")\(sentence(problem)) \(sentence(remedy))"
+    }
+
+    private func sentence(_ text: String) -> String {
+        text.hasSuffix(".") || text.hasSuffix("?") ? text : text + "."
+    }
+}
+
+/// All problems of one file.
+struct ConfigurationError: Error, CustomStringConvertible {
+    var problems: [ConfigurationProblem]
+
+    var description: String { problems.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,444 @@
+import Foundation
+import Networking
+import RTSP
+import Relay
+import Wire
+import Yams
+
+/// Reads a configuration file and collects every problem in it, so that one run tells them all.
+struct ConfigurationReader {
+    private let file: String
+    private let directory: URL
+    private var problems: [ConfigurationProblem] = []
+    private var notices: [String] = []
+
+    /// Largest file that is read.
+    static let byteLimit = 1 << 20
+    /// Most cameras in one file.
+    static let cameraLimit = 2_000
+
+    private init(file: String) {
+        self.file = file
+        directory = URL(fileURLWithPath: file).deletingLastPathComponent()
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// - Throws: ``ConfigurationError`` with every problem found.
+    static func read(path: String) throws(ConfigurationError) -> Configuration {
+        var reader = ConfigurationReader(file: path)
+        let text: String
+        do {
+            let data = try Data(contentsOf: URL(fileURLWithPath: path))
+            guard data.count <= byteLimit else {
+                reader.report(nil, "", "the file is larger than 1 MiB", "Keep one relay's cameras in it")
+                throw ConfigurationError(problems: reader.problems)
+            }
+            guard let decoded = String(data: data, encoding: .utf8) else {
+                reader.report(nil, "", "the file is not UTF-8 text", "Save it as UTF-8")
+                throw ConfigurationError(problems: reader.problems)
+            }
+            text = decoded
+        } catch let error as ConfigurationError {
+            throw error
+        } catch {
+            reader.report(nil, "", "cannot be read: \(reason(error))", "Check the path and its permissions")
+            throw ConfigurationError(problems: reader.problems)
+        }
+        return try read(text: text, file: path)
+    }
+
+    /// Reads configuration text; `file` is used in messages and to find files named in it.
+    static func read(text: String, file: String) throws(ConfigurationError) -> Configuration {
+        var reader = ConfigurationReader(file: file)
+        var configuration = Configuration()
+        do {
+            if let root = try Yams.compose(yaml: text) {
+                reader.read(root, into: &configuration)
+            } else {
+                reader.report(nil, "", "the file is empty", "Name at least one camera under `cameras:`")
+            }
+        } catch let error as YamlError {
+            reader.report(error)
+        } catch {
+            reader.report(nil, "", "is not YAML: \(reason(error))", "Correct it")
+        }
+        guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.problems) }
+        configuration.notices = reader.notices
+        return configuration
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        let text = (error as NSError).localizedFailureReason ?? "\(error.localizedDescription)"
+        return text.hasSuffix(".") ? String(text.dropLast()) : text
+    }
+
+    // MARK: - Reporting
+
+    private mutating func report(_ node: Node?, _ key: String, _ problem: String, _ remedy: String) {
+        problems.append(
+            ConfigurationProblem(
+                file: file,
+                line: node?.mark?.line,
+                column: node?.mark?.column,
+                key: key,
+                problem: problem,
+                remedy: remedy
+            )
+        )
+    }
+
+    private mutating func report(_ error: YamlError) {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            problems.append(
+                ConfigurationProblem(
+                    file: file,
+                    line: mark.line,
+                    column: mark.column,
+                    key: "",
+                    problem: "is not valid YAML: \(problem)",
+                    remedy: "Correct the indentation or quoting there"
+                )
+            )
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            problems.append(
+                ConfigurationProblem(
+                    file: file,
+                    line: context.mark.line,
+                    column: context.mark.column,
+                    key: duplicates.map { "\($0)" }.joined(separator: ", "),
+                    problem: "is there twice",
+                    remedy: "Keep one of them"
+                )
+            )
+        default:
+            report(nil, "", "is not valid YAML: \(error)", "Correct it")
+        }
+    }
+
+    // MARK: - The document
+
+    private mutating func read(_ root: Node, into configuration: inout Configuration) {
+        for (key, name, value) in mapping(root, "", known: ["listen", "advertise", "delivery", "cameras", "viewers"]) {
+            switch name {
+            case "listen": readListen(value, into: &configuration.listen)
+            case "advertise": configuration.advertise = addresses(value, key: name)
+            case "delivery": configuration.delivery = choice(value, key: name) ?? .auto
+            case "cameras": configuration.cameras = readCameras(value)
+            case "viewers": configuration.authorisation = readViewers(value)
+            default: unknown(key, name, "", ["listen", "advertise", "delivery", "cameras", "viewers"])
+            }
+        }
+    }
+
+    private mutating func readListen(_ node: Node, into listen: inout Configuration.Listen) {
+        let known = ["http", "https", "media"]
+        for (keyNode, name, value) in mapping(node, "listen", known: known) {
+            let key = "listen.\(name)"
+            guard known.contains(name) else {
+                unknown(keyNode, name, "listen.", known)
+                continue
+            }
+            guard let text = string(value, key: key) else { continue }
+            if text == "off", name != "media" {
+                if name == "http" { listen.http = nil } else { listen.https = nil }
+                continue
+            }
+            guard let address = try? ListenAddress(parsing: text) else {
+                let off = name == "media" ? "" : ", or `off`"
+                report(
+                    value,
+                    key,
+                    "`\(text)` is no address to listen on",
+                    "Write \":8443\" or \"127.0.0.1:8443\"\(off)"
+                )
+                continue
+            }
+            switch name {
+            case "http":
+                if !address.isLoopback {
+                    report(value, key, "plain HTTP is served on loopback only", "Use `https` for other machines")
+                }
+                listen.http = address
+            case "https": listen.https = address
+            default: listen.media = address
+            }
+        }
+    }
+
+    private mutating func readViewers(_ node: Node) -> Configuration.ViewerAuthorisation? {
+        var authorisation: Configuration.ViewerAuthorisation?
+        for (keyNode, name, value) in mapping(node, "viewers", known: ["auth"]) {
+            guard name == "auth" else {
+                unknown(keyNode, name, "viewers.", ["auth"])
+                continue
+            }
+            guard let text = string(value, key: "viewers.auth") else { continue }
+            authorisation = Configuration.ViewerAuthorisation(rawValue: text)
+            if authorisation == nil {
+                report(
+                    value,
+                    "viewers.auth",
+                    "`\(text)` is not available in this version",
+                    "Write `open`, or leave it out to stay on loopback"
+                )
+            }
+        }
+        return authorisation
+    }
+
+    // MARK: - Cameras
+
+    private mutating func readCameras(_ node: Node) -> [CameraConfiguration] {
+        guard case .mapping(let cameras) = node else {
+            if !isNull(node) {
+                report(
+                    node,
+                    "cameras",
+                    "is not a mapping of names to cameras",
+                    "Write `NAME:` and below it `source: rtsp://…`"
+                )
+            }
+            return []
+        }
+        guard cameras.count <= Self.cameraLimit else {
+            report(node, "cameras", "has more than \(Self.cameraLimit) cameras", "Spread them over several relays")
+            return []
+        }
+        var result: [CameraConfiguration] = []
+        for (key, value) in cameras {
+            guard let name = key.string else {
+                report(key, "cameras", "has a name that is no text", "Put it in quotes")
+                continue
+            }
+            if let problem = CameraName.problem(with: name) {
+                report(key, "cameras.\(name)", problem, "Use letters, digits, `.`, `_`, `-`, and `/` between parts")
+                continue
+            }
+            if let camera = readCamera(name, value, at: key) { result.append(camera) }
+        }
+        return result
+    }
+
+    private mutating func readCamera(_ name: String, _ node: Node, at keyNode: Node) -> CameraConfiguration? {
+        let known = ["source", "user", "password", "transport", "substream", "delivery", "on-demand", "tags"]
+        let path = "cameras.\(name)"
+        guard case .mapping = node else {
+            report(isNull(node) ? keyNode : node, path, "has no settings", "Write `source: rtsp://…` below it")
+            return nil
+        }
+        var source: RTSPURL?
+        var hasSource = false
+        var camera: (user: String?, password: Secret?) = (nil, nil)
+        var transport = TransportPreference.auto
+        var delivery = DeliveryPolicy.auto
+        var onDemand = false
+        var tags: [String] = []
+        for (keyNode, key, value) in mapping(node, path, known: known) {
+            let place = "\(path).\(key)"
+            switch key {
+            case "source":
+                hasSource = true
+                source = url(value, key: place)
+            case "user": camera.user = string(value, key: place)
+            case "password": camera.password = password(value, key: place)
+            case "transport": transport = choice(value, key: place) ?? .auto
+            case "delivery": delivery = choice(value, key: place) ?? .auto
+            case "on-demand":
+                if let flag = value.bool {
+                    onDemand = flag
+                } else {
+                    report(value, place, "is neither true nor false", "Write `true` or `false`")
+                }
+            case "tags": tags = words(value, key: place)
+            case "substream":
+                if url(value, key: place) != nil {
+                    notices.append("\(place) is read but not used in this version")
+                }
+            default: unknown(keyNode, key, path + ".", known)
+            }
+        }
+        guard hasSource else {
+            report(keyNode, path, "has no `source`", "Add `source: rtsp://HOST/PATH`")
+            return nil
+        }
+        guard var source else { return nil }
+        if camera.user == nil { camera.user = source.user }
+        if camera.password == nil { camera.password = source.password }
+        if source.password != nil {
+            notices.append("\(path).source carries a password; `password: { file: … }` keeps it out of this file")
+        }
+        source.user = nil
+        source.password = nil
+        return CameraConfiguration(
+            name: name,
+            source: source,
+            user: camera.user,
+            password: camera.password,
+            transport: transport,
+            delivery: delivery,
+            onDemand: onDemand,
+            tags: tags
+        )
+    }
+
+    private mutating func url(_ node: Node, key: String) -> RTSPURL? {
+        guard let text = string(node, key: key) else { return nil }
+        do {
+            return try RTSPURL(parsing: text)
+        } catch {
+            report(node, key, error.problem, error.remedy)
+            return nil
+        }
+    }
+
+    private mutating func password(_ node: Node, key: String) -> Secret? {
+        guard case .mapping = node else { return string(node, key: key).map { Secret($0) } }
+        var secret: Secret?
+        for (keyNode, name, value) in mapping(node, key, known: ["file"]) {
+            guard name == "file" else {
+                unknown(keyNode, name, key + ".", ["file"])
+                continue
+            }
+            guard let path = string(value, key: "\(key).file") else { continue }
+            let url = URL(fileURLWithPath: path, relativeTo: directory)
+            guard let data = try? Data(contentsOf: url), data.count <= 4_096,
+                let text = String(data: data, encoding: .utf8)
+            else {
+                report(
+                    value,
+                    "\(key).file",
+                    "`\(path)` cannot be read",
+                    "Check the path (relative to this file) and its permissions"
+                )
+                continue
+            }
+            secret = Secret(text.trimmingCharacters(in: .newlines))
+        }
+        return secret
+    }
+
+    // MARK: - Values
+
+    /// The pairs of a mapping; anything else is reported once.
+    private mutating func mapping(_ node: Node, _ path: String, known: [String]) -> [(Node, String, Node)] {
+        guard case .mapping(let pairs) = node else {
+            let place = path.isEmpty ? "the file" : "`\(path)`"
+            report(
+                node,
+                path,
+                "\(place) is not a mapping of keys to values",
+                "Write `key: value`, with one of: \(known.joined(separator: ", "))"
+            )
+            return []
+        }
+        return pairs.compactMap { key, value in
+            if hasAnchor(value) || hasAnchor(key) {
+                report(value, path, "anchors and aliases are not allowed", "Write the value out")
+                return nil
+            }
+            guard let name = key.string else {
+                report(key, path, "a key is no text", "Put it in quotes")
+                return nil
+            }
+            return (key, name, value)
+        }
+    }
+
+    private func hasAnchor(_ node: Node) -> Bool {
+        switch node {
+        case .scalar(let scalar): scalar.anchor != nil
+        case .mapping(let mapping): mapping.anchor != nil
+        case .sequence(let sequence): sequence.anchor != nil
+        case .alias: true
+        }
+    }
+
+    private func isNull(_ node: Node) -> Bool { node.null != nil }
+
+    private mutating func unknown(_ node: Node, _ name: String, _ prefix: String, _ known: [String]) {
+        let nearest = known.min { distance($0, name) < distance($1, name) }
+        if let nearest, distance(nearest, name) <= 2 {
+            report(node, prefix + name, "is no key of this file", "Did you mean `\(nearest)`?")
+        } else {
+            let all = known.joined(separator: ", ")
+            report(node, prefix + name, "is no key of this file", "Remove it, or use one of: \(all)")
+        }
+    }
+
+    private mutating func string(_ node: Node, key: String) -> String? {
+        guard let text = node.string, !isNull(node), !text.isEmpty else {
+            report(node, key, "has no text value", "Write one after the colon")
+            return nil
+        }
+        return text
+    }
+
+    private mutating func choice<Choice: RawRepresentable & CaseIterable>(_ node: Node, key: String) -> Choice?
+    where Choice.RawValue == String {
+        guard let text = string(node, key: key) else { return nil }
+        if let choice = Choice(rawValue: text) { return choice }
+        let all = Choice.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+        report(node, key, "`\(text)` is not one of its values", "Write one of \(all)")
+        return nil
+    }
+
+    private mutating func words(_ node: Node, key: String) -> [String] {
+        guard case .sequence(let items) = node else {
+            report(node, key, "is not a list", "Write `[one, two]`")
+            return []
+        }
+        return items.compactMap { string($0, key: key) }
+    }
+
+    private mutating func addresses(_ node: Node, key: String) -> [IPAddress] {
+        words(node, key: key).compactMap { text in
+            if let address = IPAddress(text), !address.isUnspecified { return address }
+            report(node, key, "`\(text)` is no IP address", "Write addresses such as 203.0.113.10 or 2001:db8::10")
+            return nil
+        }
+    }
+
+    /// Levenshtein distance, for guesses at misspelt keys.
+    private func distance(_ lhs: String, _ rhs: String) -> Int {
+        let (a, b) = (Array(lhs.utf8.prefix(64)), Array(rhs.utf8.prefix(64)))
+        var row = Array(0...b.count)
+        for i in 0..<a.count {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for j in 0..<b.count {
+                let cost = diagonal + (a[i] == b[j] ? 0 : 1)
+                diagonal = row[j + 1]
+                row[j + 1] = min(cost, row[j] + 1, diagonal + 1)
+            }
+        }
+        return row[b.count]
+    }
+}
+
+/// The rule for camera names (they are URL paths).
+enum CameraName {
+    /// What is wrong with `name`, or `nil`.
+    static func problem(with name: String) -> String? {
+        guard !name.isEmpty else { return "is empty" }
+        guard name.utf8.count <= 128 else { return "is longer than 128 bytes" }
+        let segments = name.split(separator: "/", omittingEmptySubsequences: false)
+        for segment in segments {
+            if segment.isEmpty { return "has an empty part" }
+            if segment == "." || segment == ".." { return "has a part `\(segment)`" }
+            let allowed = segment.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                    || byte == 0x2E || byte == 0x5F || byte == 0x2D
+            }
+            if !allowed { return "has characters that are not allowed in a name" }
+        }
+        let reserved: Set<Substring> = [
+            "whep", "ws", "index.m3u8", "media.m3u8", "snapshot.jpg", "api", "metrics", "healthz", "preflight",
+            "firewall", "-",
+        ]
+        if let word = segments.first(where: { reserved.contains($0) }) { return "uses the reserved word `\(word)`" }
+        return nil
+    }
+}

@@ -1,0 +1,134 @@
+import DTLS
+import Foundation
+import Gateway
+import Logging
+import NIOCore
+import NIOPosix
+import Networking
+import Relay
+import Wire
+
+/// A relay with everything that belongs to it: media, gateway, control socket, demo cameras.
+///
+/// Started and stopped as one; whether a console looks at it makes no difference.
+final class RunningRelay {
+    let node: RelayNode
+    private let gateway: Gateway
+    private let control: ControlServer
+    private let group: MultiThreadedEventLoopGroup
+    private let demo: DemoCameras?
+    /// The address to open in a browser.
+    private(set) var pageURL: String?
+    /// Standing remarks for the operator.
+    private(set) var notices: [String] = []
+
+    private init(
+        node: RelayNode,
+        gateway: Gateway,
+        control: ControlServer,
+        group: MultiThreadedEventLoopGroup,
+        demo: DemoCameras?
+    ) {
+        self.node = node
+        self.gateway = gateway
+        self.control = control
+        self.group = group
+        self.demo = demo
+    }
+
+    /// Starts everything, or nothing.
+    static func start(
+        _ configuration: Configuration,
+        demo: DemoCameras?,
+        state: StateDirectory,
+        controlSocket: String
+    ) async throws -> RunningRelay {
+        try state.prepare()
+        let isOpen = configuration.authorisation == .open
+        let media = isOpen ? configuration.listen.media : configuration.listen.media.onLoopback
+        let https = configuration.listen.https.map { isOpen ? $0 : $0.onLoopback }
+        let names = ["localhost", "127.0.0.1", "::1"] + configuration.advertise.map(\.description)
+
+        let node = try await RelayNode.start(
+            configuration: NodeConfiguration(
+                name: ProcessInfo.processInfo.hostName,
+                version: signalboxVersion,
+                media: media.description,
+                advertise: configuration.advertise,
+                cameras: configuration.cameras + (demo?.cameras ?? []),
+                delivery: configuration.delivery,
+                certificate: try DTLSContext.selfSigned()
+            )
+        )
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do {
+            let gateway = try await Gateway.start(
+                configuration: GatewayConfiguration(
+                    http: configuration.listen.http.map(listener),
+                    https: https.map(listener),
+                    tls: https == nil ? nil : try state.httpsIdentity(names: names),
+                    access: isOpen ? .open : .loopback
+                ),
+                service: node,
+                eventLoopGroup: group
+            )
+            do {
+                let control = try await ControlServer.start(path: controlSocket, service: node)
+                let relay = RunningRelay(node: node, gateway: gateway, control: control, group: group, demo: demo)
+                relay.present(configuration, controlSocket: controlSocket)
+                return relay
+            } catch {
+                await gateway.shutdown()
+                throw error
+            }
+        } catch {
+            await node.shutdown()
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private static func listener(_ address: ListenAddress) -> GatewayConfiguration.Listener {
+        switch address {
+        case .everywhere(let port): .init(host: "::", port: Int(port))
+        case .address(let address): .init(host: address.ip.description, port: Int(address.port))
+        }
+    }
+
+    /// Tells the snapshot what listens where, and what the operator should know about it.
+    private func present(_ configuration: Configuration, controlSocket: String) {
+        var listeners: [ListenerSnapshot] = []
+        if let address = gateway.httpsAddress { listeners.append(.init(name: "https", address: address.description)) }
+        if let address = gateway.httpAddress { listeners.append(.init(name: "http", address: address.description)) }
+        listeners.append(.init(name: "control", address: controlSocket))
+
+        notices = configuration.notices
+        if configuration.authorisation == nil {
+            notices.insert("reachable from this machine only until `viewers: { auth: open }` is configured", at: 0)
+        }
+        if demo != nil { notices.append("showing demo cameras") }
+        pageURL = makePageURL(configuration)
+        node.present(pageURL: pageURL, listeners: listeners, notices: notices)
+    }
+
+    private func makePageURL(_ configuration: Configuration) -> String? {
+        let address = gateway.httpsAddress ?? gateway.httpAddress
+        guard let address else { return nil }
+        let scheme = gateway.httpsAddress != nil ? "https" : "http"
+        var shown = address
+        if address.ip.isUnspecified {
+            let own = configuration.advertise.first ?? InterfaceAddresses.list().first
+            shown.ip = own ?? IPAddress(v4: 0x7F00_0001)
+        }
+        return "\(scheme)://\(shown)/"
+    }
+
+    /// Says goodbye to viewers and cameras and closes everything.
+    func stop() async {
+        await control.shutdown()
+        await gateway.shutdown()
+        await node.shutdown()
+        demo?.stop()
+        try? await group.shutdownGracefully()
+    }
+}

@@ -1,0 +1,118 @@
+"""The mission's sentence: an operator moves a viewer between WebRTC and HLS while it is watching."""
+
+from __future__ import annotations
+
+import time
+
+from browser import Watching
+from harness import eventually, report
+
+
+def camera_configuration(demo, name: str = "demo/clock"):
+    camera = demo.cameras[name]
+    return {"source": camera["url"], "user": camera["user"], "password": camera["password"]}
+
+
+def test_s_moves_a_watching_viewer_to_hls_and_back(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    console = start.console({"clock": camera_configuration(demo)})
+    console.wait_for("clock", 20)
+    eventually(lambda: console.camera("clock")["state"] == "live", 20, "the camera is live")
+
+    began = time.monotonic()
+    page = Watching(chromium, f"{console.page}/clock")
+    state = page.wait_until_playing("webrtc")
+    report(f"page open to WebRTC frames rising: {time.monotonic() - began:.1f} s")
+    assert (state["width"], state["height"]) == (1280, 720)
+    page.wait_until_moving()
+    viewer = state["viewer"]
+    navigations = page.navigations
+
+    console.press("3")
+    console.wait_for(viewer[:6])
+    console.wait_for("playing")
+    console.press("4")
+    console.wait_for("succeeded")
+    console.press("3")
+
+    for delivery, shown in (("hls", "HLS"), ("webrtc", "WebRTC")):
+        asked = time.monotonic()
+        console.press("s")
+        # A confirmation names who is affected; Enter alone must not be enough to confirm anything destructive,
+        # but a switch of one viewer is not destructive and goes ahead at once.
+        page.wait_until_playing(delivery, within=8)
+        took = time.monotonic() - asked
+        report(f"s pressed to {shown} frames rising: {took:.1f} s")
+        assert took < 3.5, f"{shown} took {took:.1f} s"
+        console.wait_for(f"plays {shown} after", 6)
+        assert page.state()["viewer"] == viewer
+        assert page.navigations == navigations, "the page was reloaded"
+        assert any(v["id"] == viewer and v["delivery"] == delivery for v in console.viewers())
+        if delivery == "hls":
+            console.press("5")
+            console.wait_for("clock")
+            assert console.snapshot()["hls"][0]["viewers"] == 1
+            console.press("3")
+            time.sleep(0.5)
+    assert not page.problems, page.problems
+
+
+def test_restart_and_kill_keep_the_viewers(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    page = Watching(chromium, f"{relay.page}/clock")
+    viewer = page.wait_until_playing("webrtc")["viewer"]
+
+    answer = relay.ctl("restart", "clock", "--wait")
+    report(f"restart: {answer}")
+    page.wait_until_playing("webrtc", within=6)
+    assert page.state()["viewer"] == viewer
+
+    relay.ctl("kill", "clock", "--wait")
+    eventually(lambda: "stopped" in page.state()["text"].lower(), 5, "the page says that the camera is stopped")
+    assert [v["id"] for v in relay.viewers()] == [viewer], "the viewer stays"
+    relay.ctl("start", "clock", "--wait")
+    page.wait_until_playing("webrtc", within=8)
+    assert page.state()["viewer"] == viewer
+
+
+def test_hls_viewer_survives_kill_and_start(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)}, delivery="hls")
+    relay.wait_for_camera("clock")
+    page = Watching(chromium, f"{relay.page}/clock")
+    viewer = page.wait_until_playing("hls")["viewer"]
+    relay.ctl("kill", "clock", "--wait")
+    time.sleep(3)
+    assert [v["id"] for v in relay.viewers()] == [viewer], "the viewer stays"
+    relay.ctl("start", "clock", "--wait")
+    page.wait_until_playing("hls", within=12)
+    assert page.state()["viewer"] == viewer
+    assert relay.snapshot()["hls"][0]["discontinuities"] >= 1
+
+
+def test_bare_hls_player_can_be_dropped_but_not_switched(start) -> None:
+    import subprocess
+
+    import harness
+
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    player = subprocess.Popen(
+        ["ffmpeg", "-v", "error", "-tls_verify", "0", "-i", f"{relay.page}/clock/index.m3u8", "-t", "30", "-f", "null", "-"],
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        viewer = eventually(lambda: next(iter(relay.viewers()), None), 10, "the player shows as a viewer")
+        assert viewer["control"] == "hls" and viewer["delivery"] == "hls"
+        eventually(lambda: relay.viewers()[0]["bytes"] > 100_000, 15, "its bytes are counted")
+        try:
+            relay.ctl("switch", viewer["id"], "webrtc")
+            raise AssertionError("the switch was not refused")
+        except harness.ControlFailed as refused:
+            assert "3" in str(refused) and "no channel" in str(refused)
+    finally:
+        player.kill()
+        player.wait()

@@ -1,0 +1,110 @@
+"""The console's terminal: clean when it ends, and no part of the relay's life depends on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from browser import Watching
+from harness import cpu_seconds, eventually, report
+from test_switching import camera_configuration
+
+
+def test_hang_up_leaves_the_relay_running_and_attach_brings_the_console_back(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    console = start.console({"clock": camera_configuration(demo)})
+    console.wait_for("clock", 20)
+    page = Watching(chromium, f"{console.page}/clock")
+    viewer = page.wait_until_playing("webrtc")["viewer"]
+
+    console.hang_up()
+    time.sleep(1)
+    assert console.is_running(), "the relay ended with its terminal"
+    before, began = cpu_seconds(console.pid), time.monotonic()
+    frames = page.frames()
+    time.sleep(4)
+    used = (cpu_seconds(console.pid) - before) / (time.monotonic() - began)
+    report(f"headless after hang-up, one camera and one viewer: {used:.1%} of a core")
+    assert used < 0.5, "it spins"
+    assert page.frames() > frames, "the stream stopped"
+
+    attached = start.attach(console)
+    attached.wait_for("clock")
+    attached.press("3")
+    attached.wait_for(viewer[:6])
+    attached.press("q")
+    eventually(lambda: not attached.is_running(), 5, "the attached console ends")
+    assert console.is_running()
+    page.wait_until_playing("webrtc")
+
+
+def test_signal_hup_leaves_the_relay_running(start) -> None:
+    demo = start.demo("--cameras", "1")
+    console = start.console({"clock": camera_configuration(demo)})
+    console.wait_for("clock", 20)
+    os.kill(console.pid, signal.SIGHUP)
+    time.sleep(1.5)
+    assert console.is_running()
+    assert console.camera("clock")
+
+
+@pytest.mark.parametrize("way", ["shut down", "terminate"])
+def test_the_terminal_is_left_clean(start, way: str) -> None:
+    import termios
+
+    console = start.console({}, columns=80, rows=24)
+    console.wait_for("?", 20)
+    if way == "terminate":
+        os.kill(console.pid, signal.SIGTERM)
+    else:
+        console.press("q")
+        console.wait_for("shut down")
+        console.press("s")
+
+    def ended() -> bool:
+        console.pump(0.1)
+        return not console.is_running()
+
+    eventually(ended, 8, "the program ends")
+    console.pump(0.3)
+    raw = bytes(console.raw)
+    assert raw.rfind(b"\x1b[?1049l") > raw.rfind(b"\x1b[?1049h"), "the alternate screen was not left"
+    assert console.exit_status == 0
+    modes = termios.tcgetattr(console.terminal)[3]
+    assert modes & termios.ECHO and modes & termios.ICANON, "the terminal is still raw"
+
+
+def test_control_z_is_refused_with_a_hint(start) -> None:
+    console = start.console({})
+    console.wait_for("?", 20)
+    console.press("\x1a")
+    console.wait_for("attach")
+    assert console.is_running()
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "xterm"}, {"TERM": "vt100"}, {"LC_ALL": "C"}])
+def test_plain_terminals_work(start, environment: dict[str, str]) -> None:
+    demo = start.demo("--cameras", "1")
+    console = start.console({"clock": camera_configuration(demo)}, columns=80, rows=24, environment=environment)
+    console.wait_for("clock", 20)
+    for key in "1234567":
+        console.press(key)
+        console.pump(0.3)
+    if "NO_COLOR" in environment:
+        assert b"\x1b[38;5" not in console.raw and b"\x1b[3" not in console.raw.replace(b"\x1b[39", b"")[2000:]
+
+
+def test_attached_console_shows_the_same(start) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    attached = start.attach(relay)
+    attached.wait_for("clock")
+    attached.press("2")
+    attached.wait_for("H264")
+    attached.press("q")
+    eventually(lambda: not attached.is_running(), 5, "it ends")
+    assert relay.process.poll() is None
