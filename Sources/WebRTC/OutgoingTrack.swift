@@ -63,15 +63,12 @@ struct OutgoingTrack {
             payload: packet.payload,
             timestamp: timestamp,
             sentAt: RetransmissionRing.milliseconds(now),
-            repeatedAt: 0,
-            sequence: nextSequence,
             marker: packet.isMarker,
-            carriesMID: midPacketsLeft > 0,
-            wasRepeated: false
+            carriesMID: midPacketsLeft > 0
         )
-        let count = write(entry, isRetransmission: false, with: srtp, on: path, into: &output)
+        let count = write(entry, sequence: nextSequence, isRetransmission: false, with: srtp, on: path, into: &output)
         guard count > 0 else { return 0 }
-        ring.store(entry)
+        ring.store(entry, sequence: nextSequence)
         nextSequence &+= 1
         if midPacketsLeft > 0 { midPacketsLeft -= 1 }
         packetsSent &+= 1
@@ -94,6 +91,7 @@ struct OutgoingTrack {
     /// Writes one packet into the queue and encrypts it there: the only copy a viewer costs.
     private func write(
         _ entry: RetransmissionRing.Entry,
+        sequence: UInt16,
         isRetransmission: Bool,
         with srtp: SRTPSender,
         on path: FiveTuple,
@@ -105,7 +103,7 @@ struct OutgoingTrack {
                 into: buffer,
                 marker: entry.marker,
                 payloadType: negotiated.payloadType,
-                sequenceNumber: entry.sequence,
+                sequenceNumber: sequence,
                 timestamp: entry.timestamp,
                 ssrc: ssrc
             )
@@ -143,7 +141,7 @@ struct OutgoingTrack {
             let entry = ring[index]
             if entry.wasRepeated, clock &- entry.repeatedAt < pause { continue }
             guard retransmissionCredit >= entry.payload.count else { break }
-            let count = write(entry, isRetransmission: true, with: srtp, on: path, into: &output)
+            let count = write(entry, sequence: sequence, isRetransmission: true, with: srtp, on: path, into: &output)
             guard count > 0 else { continue }
             ring[index].repeatedAt = clock
             ring[index].wasRepeated = true

@@ -9,7 +9,7 @@ extension Peer {
     /// Each packet is copied once, into `output`, and encrypted there. Video that arrives while a replayed cache is
     /// still being paced out queues behind it; audio never waits. Before the first random access point, video is
     /// skipped.
-    public func send(_ packets: some Collection<StreamPacket>, at now: Instant, into output: inout DatagramQueue) {
+    public func send(_ packets: ArraySlice<StreamPacket>, at now: Instant, into output: inout DatagramQueue) {
         guard case .ready(let media) = phase, !media.isSuspended else { return }
         releaseBurst(at: now, into: &output)
         var byteCount = 0
@@ -25,6 +25,11 @@ extension Peer {
         }
         count(byteCount, datagramCount, at: now)
         reportIfDue(media, at: now, into: &output)
+    }
+
+    /// Sends live packets; call once per batch of the stream.
+    public func send(_ packets: [StreamPacket], at now: Instant, into output: inout DatagramQueue) {
+        send(packets[...], at: now, into: &output)
     }
 
     /// Whether a live packet goes out now. Video that has to wait is queued here.

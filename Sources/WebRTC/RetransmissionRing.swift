@@ -2,24 +2,28 @@ import Wire
 
 /// The packets of one track that can be sent again: at most ``maximumEntries`` and ``retention``.
 ///
-/// Entries share the stream's payloads and add 32 bytes. The ring grows with the packet rate and is reused afterwards.
+/// Entries share the stream's payloads and add 24 bytes each. The ring grows with the packet rate and is reused
+/// afterwards.
 struct RetransmissionRing {
+    /// What a packet is made of, but for its sequence number, which follows from its place.
     struct Entry {
         var payload: [UInt8]
         var timestamp: UInt32
         /// Milliseconds of the relay's clock; they wrap after 49 days, differences do not.
         var sentAt: UInt32
         /// The same for the latest retransmission.
-        var repeatedAt: UInt32
-        var sequence: UInt16
+        var repeatedAt: UInt32 = 0
         var marker: Bool
         var carriesMID: Bool
-        var wasRepeated: Bool
+        var wasRepeated = false
     }
 
     private var entries: [Entry] = []
-    /// The capacity in use, a power of two, so that a sequence number is its own index.
+    /// Where the next entry goes once the ring is full, which is also where the oldest is.
+    private var oldest = 0
     private var capacity: Int
+    /// Sequence number of the latest entry.
+    private var newest: UInt16 = 0
 
     /// Two seconds, like other servers: older packets come too late for any jitter buffer.
     static let retention = Duration.seconds(2)
@@ -32,52 +36,42 @@ struct RetransmissionRing {
         UInt32(truncatingIfNeeded: instant.nanoseconds / 1_000_000)
     }
 
-    mutating func store(_ entry: Entry) {
+    /// Adds the packet with the sequence number after the previous one's.
+    mutating func store(_ entry: Entry, sequence: UInt16) {
         guard capacity > 0 else { return }
-        if entries.count < capacity {
-            // Sequence numbers are consecutive, so filling in order keeps index and number congruent.
-            if entries.isEmpty { entries.reserveCapacity(capacity) }
-            guard entries.isEmpty || Int(entry.sequence &- entries[0].sequence) == entries.count else {
-                entries.removeAll(keepingCapacity: true)
-                entries.append(entry)
-                return
-            }
-            entries.append(entry)
-            return
-        }
-        let slot = self.slot(entry.sequence)
-        let age = entry.sentAt &- entries[slot].sentAt
-        if age < UInt32(Self.retention.inMilliseconds), capacity < Self.maximumEntries {
+        newest = sequence
+        if entries.count == capacity, capacity < Self.maximumEntries,
+            entry.sentAt &- entries[oldest].sentAt < UInt32(Self.retention.inMilliseconds)
+        {
             grow()
+        }
+        if entries.count < capacity {
+            if entries.isEmpty { entries.reserveCapacity(capacity) }
             entries.append(entry)
         } else {
-            entries[slot] = entry
+            entries[oldest] = entry
+            oldest = (oldest + 1) % capacity
         }
-    }
-
-    /// Index of `sequence` in `entries`, which holds the sequence numbers in a circle that begins at the first one.
-    private func slot(_ sequence: UInt16) -> Int {
-        Int(sequence &- entries[0].sequence) & (capacity - 1)
     }
 
     /// Puts the entries in order and doubles the room behind them.
     private mutating func grow() {
-        guard let oldest = entries.indices.min(by: { older(entries[$0], entries[$1]) }) else { return }
-        entries = Array(entries[oldest...] + entries[..<oldest])
         capacity *= 2
-        entries.reserveCapacity(capacity)
+        var ordered: [Entry] = []
+        ordered.reserveCapacity(capacity)
+        ordered += entries[oldest...]
+        ordered += entries[..<oldest]
+        entries = ordered
+        oldest = 0
     }
 
-    private func older(_ lhs: Entry, _ rhs: Entry) -> Bool { Int16(bitPattern: lhs.sequence &- rhs.sequence) < 0 }
-
-    /// The entry of `sequence`, if it is there and young enough.
+    /// Where the packet with this sequence number is, if it is there and young enough.
     func index(of sequence: UInt16, at now: Instant) -> Int? {
-        guard !entries.isEmpty else { return nil }
-        let slot = self.slot(sequence)
-        guard slot < entries.count, entries[slot].sequence == sequence,
-            Self.milliseconds(now) &- entries[slot].sentAt <= UInt32(Self.retention.inMilliseconds)
-        else { return nil }
-        return slot
+        let age = Int(newest &- sequence)
+        guard age < entries.count else { return nil }
+        let index = (oldest + entries.count - 1 - age) % entries.count
+        let elapsed = Self.milliseconds(now) &- entries[index].sentAt
+        return elapsed <= UInt32(Self.retention.inMilliseconds) ? index : nil
     }
 
     subscript(index: Int) -> Entry {
@@ -85,5 +79,8 @@ struct RetransmissionRing {
         _modify { yield &entries[index] }
     }
 
-    mutating func removeAll() { entries = [] }
+    mutating func removeAll() {
+        entries = []
+        oldest = 0
+    }
 }
