@@ -58,6 +58,9 @@ public final class ControlClient: RelayService {
 
     /// The socket's path.
     public let path: String
+    /// Yields after every new snapshot or change of ``status``, the newest only. For one reader.
+    public let updates: AsyncStream<Void>
+    private let updated: AsyncStream<Void>.Continuation
     private let isSubscribing: Bool
     private let loop: any EventLoop
     private let state: Mutex<State>
@@ -65,6 +68,7 @@ public final class ControlClient: RelayService {
     private init(path: String, subscribing: Bool) {
         self.path = path
         isSubscribing = subscribing
+        (updates, updated) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         loop = NIOSingletons.posixEventLoopGroup.next()
         state = Mutex(State(status: .lost(Self.noRelay(path))))
     }
@@ -113,6 +117,7 @@ public final class ControlClient: RelayService {
             return (state.channel, state.pending)
         }
         for resume in pending.values { resume(.failure(Self.noRelay(path))) }
+        updated.finish()
         try? await channel?.close().get()
     }
 
@@ -209,6 +214,7 @@ public final class ControlClient: RelayService {
                 return true
             }
             if !isWanted { channel.close(promise: nil) }
+            updated.yield()
         } catch {
             channel.close(promise: nil)
             throw error as? ControlError ?? Self.noRelay(path)
@@ -237,6 +243,7 @@ public final class ControlClient: RelayService {
             return (Array(state.pending.values), .milliseconds(Int64(min(2_000, 125 << min(state.failures, 4)))))
         }
         for resume in pending { resume(.failure(error)) }
+        updated.yield()
         guard let delay else { return }
         loop.scheduleTask(in: delay) { [weak self] in
             Task {
@@ -255,6 +262,7 @@ public final class ControlClient: RelayService {
                 state.latest = snapshot
                 state.receivedAt = MonotonicClock.now()
             }
+            updated.yield()
         }
         if let id = reply.id { resolve(id, .success(reply)) }
     }

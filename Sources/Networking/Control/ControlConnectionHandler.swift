@@ -20,8 +20,8 @@ final class ControlConnectionHandler: ChannelInboundHandler {
     private var isSubscribed = false
     private var isPushing = false
     private var frameTimer: LoopTimer?
-    /// Whether the client has been sent any snapshot it subscribed to.
-    private(set) var hasSnapshot = false
+    /// When the snapshot was taken that it was sent last.
+    private(set) var pushedSample: Instant?
 
     init(_ clients: ControlClients, peer: PeerCredentials) {
         self.clients = clients
@@ -66,10 +66,10 @@ final class ControlConnectionHandler: ChannelInboundHandler {
     func close() { channel?.close(promise: nil) }
 
     /// Sends an encoded snapshot; the next one only when this one has left.
-    func push(_ frame: ByteBuffer) {
+    func push(_ frame: ByteBuffer, sampledAt: Instant) {
         guard let channel else { return }
         isPushing = true
-        hasSnapshot = true
+        pushedSample = sampledAt
         channel.writeAndFlush(frame).assumeIsolated().whenComplete { [self] _ in isPushing = false }
     }
 

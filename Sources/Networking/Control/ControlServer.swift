@@ -70,8 +70,9 @@ public final class ControlServer: Sendable {
 
     /// Closes all clients and removes the socket.
     public func shutdown() async {
-        try? await channel.close().get()
+        // While we listen nobody can have taken the file over.
         file.remove()
+        try? await channel.close().get()
         try? await channel.eventLoop.submit { self.clients.value.stop() }.get()
         try? await group.shutdownGracefully()
     }
@@ -86,7 +87,6 @@ final class ControlClients {
     let decoder = ControlProtocol.makeDecoder()
     private var handlers: [ObjectIdentifier: ControlConnectionHandler] = [:]
     private var timer: LoopTimer?
-    private var pushed: Snapshot?
 
     init(service: any RelayService, on loop: any EventLoop, logger: Logger) {
         self.service = service
@@ -121,13 +121,11 @@ final class ControlClients {
         timer?.set(now + Self.pushInterval, at: now)
         let waiting = handlers.values.filter(\.wantsSnapshot)
         guard !waiting.isEmpty, let snapshot = service.snapshot() else { return }
-        let isNew = pushed?.sampledAt != snapshot.sampledAt
-        let receivers = isNew ? waiting : waiting.filter { !$0.hasSnapshot }
+        let receivers = waiting.filter { $0.pushedSample != snapshot.sampledAt }
         guard !receivers.isEmpty else { return }
-        pushed = snapshot
         do {
             let frame = try ControlProtocol.frame(ControlReply(kind: .snapshot, snapshot: snapshot), by: encoder)
-            for handler in receivers { handler.push(frame) }
+            for handler in receivers { handler.push(frame, sampledAt: snapshot.sampledAt) }
         } catch {
             logger.error("snapshot not sent", metadata: ["reason": "\(error)"])
         }

@@ -42,7 +42,7 @@ struct ControlSocketFile: Sendable {
         )
     }
 
-    /// Removes the file, if it is still this socket's.
+    /// Removes the file, if nobody has put another one in its place. Call while the socket still listens.
     func remove() {
         var status = stat()
         guard lstat(path, &status) == 0, UInt64(status.st_dev) == device, UInt64(status.st_ino) == inode else { return }

@@ -11,6 +11,7 @@ final class DatagramSender {
     private let descriptor: Int32
     private let family: Int32
     private let counters: MediaCounters
+    private let kernel: KernelSends
     /// Datagrams that found the kernel's buffer full, oldest first.
     private var parked = DatagramQueue(capacity: 0)
     private var batch: [cmedia_datagram] = []
@@ -19,12 +20,26 @@ final class DatagramSender {
     /// Destinations whose path does not take segmented sends, such as one with a small MTU.
     private var unsegmented: Set<TransportAddress> = []
     private var hasSegmented = false
-    private var wantsOffload: Bool
+    private let wantsOffload: Bool
+    private let parkingLimit: Int
 
     /// Takes over `descriptor`, which is closed with the sender.
     ///
-    /// - Parameter offload: Whether segmentation offload is tried.
-    init(descriptor: Int32, family: Int32, counters: MediaCounters, offload: Bool = true) {
+    /// - Parameters:
+    ///   - offload: Whether segmentation offload is tried.
+    ///   - kernel: The system calls.
+    ///   - parkingLimit: Bytes that wait for the kernel: a burst of keyframes to some hundred viewers; more would
+    ///     arrive too late.
+    init(
+        descriptor: Int32,
+        family: Int32,
+        counters: MediaCounters,
+        offload: Bool = true,
+        kernel: KernelSends = .live,
+        parkingLimit: Int = 4 * 1024 * 1024
+    ) {
+        self.parkingLimit = parkingLimit
+        self.kernel = kernel
         self.descriptor = descriptor
         self.family = family
         self.counters = counters
@@ -37,7 +52,7 @@ final class DatagramSender {
     /// Whether datagrams wait for room in the kernel's buffer; call ``retry()`` a millisecond later.
     var isBlocked: Bool { !parked.isEmpty }
 
-    /// Sends and empties `queue`. What finds the kernel's buffer full waits, up to ``parkingLimit`` bytes.
+    /// Sends and empties `queue`. What finds the kernel's buffer full waits, up to `parkingLimit` bytes.
     func send(_ queue: inout DatagramQueue) {
         guard !queue.isEmpty else { return }
         if isBlocked {
@@ -62,7 +77,7 @@ final class DatagramSender {
 
     private func park(_ queue: DatagramQueue, from first: Int) {
         for entry in queue.entries[first...] {
-            guard parked.byteCount + entry.count <= Self.parkingLimit else {
+            guard parked.byteCount + entry.count <= parkingLimit else {
                 counters.overflowed(1)
                 continue
             }
@@ -133,7 +148,7 @@ final class DatagramSender {
         let length = last.offset + last.count - first.offset
         var to = kernelAddress(first.path.remote)
         var from = kernelAddress(first.path.local)
-        let result = cmedia_send_segments(descriptor, family, base + first.offset, length, segment, &to, &from)
+        let result = kernel.sendSegments(descriptor, family, base + first.offset, length, segment, &to, &from)
         switch -result {
         case 0:
             hasSegmented = true
@@ -171,7 +186,7 @@ final class DatagramSender {
                     )
                 )
             }
-            let result = cmedia_send_batch(descriptor, family, base, batch, UInt32(batch.count))
+            let result = kernel.sendBatch(descriptor, family, base, batch, UInt32(batch.count))
             if result > 0 {
                 let sent = chunk.prefix(Int(result))
                 counters.sent(sent.count, bytes: sent.reduce(0) { $0 + $1.count })
@@ -210,11 +225,31 @@ final class DatagramSender {
         if !hasSegmented, unsegmented.count >= Self.refusalsUntilOff { counters.stopOffloading() }
     }
 
-    /// Bytes that wait for the kernel: a burst of keyframes to some hundred viewers; more would arrive too late.
-    static let parkingLimit = 4 * 1024 * 1024
     /// Below the 65,507 bytes that IPv4 and UDP headers leave of a segmented send.
     private static let segmentedBytesLimit = 65_000
     /// Addresses remembered in a table before it starts anew.
     private static let tableLimit = 4_096
     private static let refusalsUntilOff = 4
+}
+
+/// The system calls a sender makes, so that a full or refusing kernel can be put in their place. See `cmedia.h`.
+struct KernelSends: Sendable {
+    /// One send that the kernel cuts into datagrams. Returns 0 or `-errno`.
+    var sendSegments:
+        @Sendable (
+            _ descriptor: Int32, _ family: Int32, _ bytes: UnsafePointer<UInt8>, _ length: Int, _ segment: UInt16,
+            _ to: UnsafePointer<cmedia_address>, _ from: UnsafePointer<cmedia_address>
+        ) -> Int32
+    /// Several datagrams. Returns how many left, or `-errno`.
+    var sendBatch:
+        @Sendable (
+            _ descriptor: Int32, _ family: Int32, _ bytes: UnsafePointer<UInt8>,
+            _ datagrams: UnsafePointer<cmedia_datagram>, _ count: UInt32
+        ) -> Int32
+
+    /// The kernel's own.
+    static let live = KernelSends(
+        sendSegments: { cmedia_send_segments($0, $1, $2, $3, $4, $5, $6) },
+        sendBatch: { cmedia_send_batch($0, $1, $2, $3, $4) }
+    )
 }

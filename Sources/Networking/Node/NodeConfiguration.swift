@@ -17,7 +17,7 @@ public struct NodeConfiguration: Sendable {
     /// The relay-wide delivery policy.
     public var delivery: DeliveryPolicy
     /// The certificate of our DTLS side.
-    public var certificate: DTLSCertificate
+    public var certificate: DTLSContext
     /// Whether bursts are sent with segmentation offload where the kernel can.
     public var segmentationOffload: Bool
 
@@ -29,7 +29,7 @@ public struct NodeConfiguration: Sendable {
         advertise: [IPAddress] = [],
         cameras: [CameraConfiguration] = [],
         delivery: DeliveryPolicy = .auto,
-        certificate: DTLSCertificate,
+        certificate: DTLSContext,
         segmentationOffload: Bool = true
     ) {
         self.name = name

@@ -1,0 +1,39 @@
+import Testing
+import Wire
+
+@testable import Networking
+
+@Suite struct ListenAddressTests {
+    @Test(arguments: [":8189", "127.0.0.1:8189", "0.0.0.0:0", "[::]:8189", "[2001:db8::1]:65535"])
+    func `an address is read and shown alike`(text: String) throws {
+        #expect(try ListenAddress(parsing: text).description == text)
+    }
+
+    @Test(arguments: [
+        "", "8189", ":", ":+1", ":65536", ":-1", "::1:8189", "[127.0.0.1]:1", "host:1", "[::1]", "[]:1", ": 1",
+    ])
+    func `anything else is refused with an example`(text: String) {
+        let error = #expect(throws: NodeError.self) { try ListenAddress(parsing: text) }
+        #expect(error?.remedy.contains("127.0.0.1:8189") == true)
+    }
+
+    @Test func `a loopback listener offers loopback, a wildcard one everything but`() throws {
+        let advertised = try required(IPAddress("203.0.113.10"))
+        let loopback = InterfaceAddresses.candidates(for: try ListenAddress(parsing: "127.0.0.1:7"), advertise: [])
+        #expect(loopback.map(\.description) == ["127.0.0.1:7"])
+        let all = InterfaceAddresses.candidates(
+            for: try ListenAddress(parsing: ":7"),
+            advertise: [advertised, advertised]
+        )
+        #expect(all.first?.description == "203.0.113.10:7")
+        #expect(all.allSatisfy { !$0.ip.isLoopback && !$0.ip.isLinkLocal && $0.port == 7 })
+        #expect(Set(all).count == all.count)
+    }
+
+    @Test(arguments: [
+        ("docker0", true), ("br-3f2a", true), ("veth12", true), ("eth0", false), ("br0", false), ("wg0", false),
+    ])
+    func `interfaces of containers are left out`(name: String, isVirtual: Bool) {
+        #expect(InterfaceAddresses.isVirtual(name) == isVirtual)
+    }
+}
