@@ -1,7 +1,9 @@
 import CMedia
+import DTLS
 import Glibc
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Relay
 import Testing
 import Wire
@@ -103,6 +105,28 @@ import Wire
         let camera = try await Harness("127.0.0.1", listener.port, timeout: .milliseconds(300))
         #expect(await camera.next() == "failed timedOut")
         listener.close()
+    }
+
+    @Test func `a self-signed camera is spoken to over tls`() async throws {
+        let pem = try SelfSignedCertificate.make(commonName: "camera")
+        let certificates = try NIOSSLCertificate.fromPEMBytes(Array(pem.certificatePEM.utf8))
+        let key = try NIOSSLPrivateKey(bytes: Array(pem.privateKeyPEM.reveal().utf8), format: .pem)
+        let tls = TLSConfiguration.makeServerConfiguration(
+            certificateChain: certificates.map { .certificate($0) },
+            privateKey: .privateKey(key)
+        )
+        let server = try await ScriptedServer(tls: try NIOSSLContext(configuration: tls))
+        for host in ["127.0.0.1", "localhost"] {
+            let camera = try await Harness(host, server.address.port, tls: true)
+            #expect(await camera.next() == "connected")
+            try await camera.run { $0.write(Array("OPTIONS".utf8)) }
+            let peer = try await server.accept()
+            #expect(await peer.read(7) == Array("OPTIONS".utf8))
+            try await peer.write(Array("200 OK".utf8))
+            #expect(await camera.next() == "received 200 OK")
+            try await camera.run { $0.disconnect() }
+        }
+        await server.close()
     }
 
     @Test func `tls without an answer fails as tls`() async throws {

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Wire
 
 @testable import Networking
@@ -35,8 +36,10 @@ final class ScriptedServer: Sendable {
         }
     }
 
-    /// - Parameter reading: Whether connections are read at all.
-    init(reading: Bool = true) async throws {
+    /// - Parameters:
+    ///   - reading: Whether connections are read at all.
+    ///   - tls: Speaks TLS with this certificate.
+    init(reading: Bool = true, tls: NIOSSLContext? = nil) async throws {
         let (stream, continuation) = AsyncStream<Connection>.makeStream()
         accepted = stream
         listener = try await ServerBootstrap(group: NIOSingletons.posixEventLoopGroup)
@@ -44,6 +47,7 @@ final class ScriptedServer: Sendable {
             .childChannelOption(.autoRead, value: reading)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
                     let (bytes, input) = AsyncStream<[UInt8]>.makeStream()
                     try channel.pipeline.syncOperations.addHandler(Collector(input))
                     continuation.yield(Connection(channel, bytes))

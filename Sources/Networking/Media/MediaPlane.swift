@@ -49,7 +49,7 @@ public final class MediaPlane: Sendable {
     /// Binds the port and begins to receive on `loop`.
     public static func open(_ listen: ListenAddress, on loop: any EventLoop) async throws(NodeError) -> MediaPlane {
         let bound = try bind(listen)
-        let duplicate = dup(bound.descriptor)
+        let duplicate = duplicate(of: bound.descriptor)
         do {
             guard duplicate >= 0 else { throw SystemError(errno) }
             let handler = MediaHandler(local: bound.local)
@@ -155,7 +155,7 @@ public final class MediaPlane: Sendable {
 
     /// A sender on this port's descriptor for one loop.
     func makeSender(offload: Bool = true) throws(NodeError) -> DatagramSender {
-        let duplicate = dup(descriptor)
+        let duplicate = Self.duplicate(of: descriptor)
         guard duplicate >= 0 else {
             throw NodeError(
                 problem: "The media port cannot be shared between the loops: \(SystemError(errno)).",
@@ -173,6 +173,12 @@ public final class MediaPlane: Sendable {
 
     /// Everything on `path` belongs to the shard that claimed `ufrag`.
     func claim(_ path: FiveTuple, through ufrag: String) { state.withLock { $0.routes.claim(path, through: ufrag) } }
+
+    /// Another number for the same socket, which processes that we start do not inherit.
+    private static func duplicate(of descriptor: Int32) -> Int32 { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
+
+    /// Calls `body` when the port is closed, by us or by an error of the system.
+    func whenClosed(_ body: @escaping @Sendable () -> Void) { channel.closeFuture.whenComplete { _ in body() } }
 
     /// Stops receiving and closes the port; senders close theirs with their loops.
     public func close() async {

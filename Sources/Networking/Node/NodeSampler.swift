@@ -8,6 +8,8 @@ final class NodeSampler: Sendable {
     private struct State {
         var shards: [ShardSnapshot]
         var delays: [Double?]
+        /// When each shard published last; a loop that hangs shows by its silence.
+        var publishedAt: [Instant]
         var node: NodeSnapshot
         var presented: [ListenerSnapshot] = []
         var process = ProcessStatistics()
@@ -38,6 +40,7 @@ final class NodeSampler: Sendable {
             State(
                 shards: Array(repeating: ShardSnapshot(), count: shards),
                 delays: Array(repeating: nil, count: shards),
+                publishedAt: Array(repeating: startedAt, count: shards),
                 node: node
             )
         )
@@ -61,17 +64,21 @@ final class NodeSampler: Sendable {
     }
 
     /// A shard has something new to show.
-    func publish(_ snapshot: ShardSnapshot, loopDelay: Double?, from shard: Int) {
+    func publish(_ snapshot: ShardSnapshot, loopDelay: Double?, from shard: Int, at now: Instant) {
         state.withLock { state in
             guard shard < state.shards.count else { return }
             state.shards[shard] = snapshot
             state.delays[shard] = loopDelay
+            state.publishedAt[shard] = now
         }
     }
 
     /// Merges what the shards published last; once a second also remembers it.
     func merge(at now: Instant) {
-        let (previous, shards, delays) = state.withLock { ($0.sampledAt, $0.shards, $0.delays) }
+        let (previous, shards, delays) = state.withLock { state in
+            let silences = state.publishedAt.map { (now - $0 - ShardDriver.publishInterval).inMilliseconds }
+            return (state.sampledAt, state.shards, state.delays.compactMap { $0 } + silences)
+        }
         let isNewSecond = previous.map { now - $0 >= .seconds(1) } ?? true
         var process: ProcessStatistics?
         if isNewSecond {
@@ -99,7 +106,7 @@ final class NodeSampler: Sendable {
             node.threads = state.process.threads
             node.bitrateIn = shards.reduce(0) { $0 + $1.bitrateIn }
             node.bitrateOut = shards.reduce(0) { $0 + $1.bitrateOut }
-            node.loopDelay = delays.compactMap { $0 }.max()
+            node.loopDelay = delays.max().map { max(0, $0) }
             let snapshot = Snapshot(
                 sampledAt: now,
                 wallClock: clock.wallMilliseconds(at: now),

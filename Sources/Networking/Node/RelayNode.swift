@@ -122,9 +122,10 @@ public final class RelayNode: ViewerService {
                         plane: media,
                         sender: try media.makeSender(offload: configuration.segmentationOffload),
                         publish: { snapshot, loopDelay in
-                            sampler.publish(snapshot, loopDelay: loopDelay, from: index)
+                            let now = MonotonicClock.now()
+                            sampler.publish(snapshot, loopDelay: loopDelay, from: index, at: now)
                             // One shard's tick is the node's.
-                            if index == 0 { sampler.merge(at: MonotonicClock.now()) }
+                            if index == 0 { sampler.merge(at: now) }
                         }
                     )
                     return NIOLoopBound(driver, eventLoop: loop)
@@ -142,7 +143,7 @@ public final class RelayNode: ViewerService {
             throw error as? NodeError
                 ?? NodeError(problem: "The relay could not start: \(error).", remedy: "Look at the system's log.")
         }
-        return RelayNode(
+        let node = RelayNode(
             media: media,
             events: events,
             clock: clock,
@@ -152,6 +153,17 @@ public final class RelayNode: ViewerService {
             ownsGroup: ownsGroup,
             sampler: sampler,
             history: history
+        )
+        media.whenClosed { [weak node] in node?.mediaClosed() }
+        return node
+    }
+
+    private func mediaClosed() {
+        guard isRunning else { return }
+        events.append(
+            .critical,
+            "the media port was closed by the system: no WebRTC until the relay is restarted",
+            at: MonotonicClock.wallMilliseconds()
         )
     }
 

@@ -95,9 +95,8 @@ final class ShardDriver {
 
     private func finish() {
         // Carrying out an effect may cause inputs (a write that fails): they come after this batch.
-        let batch = effects
+        for effect in effects { carryOut(effect) }
         effects.removeAll(keepingCapacity: true)
-        for effect in batch { carryOut(effect) }
         sender.send(&shard.outgoing)
         isPerforming = false
         let now = MonotonicClock.now()
@@ -309,7 +308,8 @@ final class ShardDriver {
 
     /// Timers are not set closer than this: the kernel is not more exact, and a wrong deadline must not spin a loop.
     private static let timerGranularity: Duration = .milliseconds(1)
-    private static let publishInterval: Duration = .milliseconds(250)
+    /// How often a shard shows what it is doing.
+    static let publishInterval: Duration = .milliseconds(250)
     /// When the kernel's buffer is full, it has room again about now.
     private static let retryInterval: Duration = .milliseconds(1)
     /// Messages kept for a page that does not read; the newest count.
