@@ -1,3 +1,4 @@
+import Media
 import RTSP
 import Wire
 
@@ -70,6 +71,16 @@ extension CameraFailure {
             problem = "The connection to \(place) broke: \(reason)."
             remedy = "Check the network between relay and camera."
         }
+    }
+
+    /// The camera's video is of a kind that reaches no viewer; `nil` when it does.
+    init?(unsupported tracks: [RTSPTrack]) {
+        guard let video = tracks.first(where: { $0.format.codec.kind == .video })?.format, video.codec != .h264 else {
+            return nil
+        }
+        problem = "The camera sends \(video.encodingName) video, which reaches no viewer yet."
+        remedy = "Set the camera's main stream to H.264."
+        next = .hold
     }
 
     /// The camera ended the session without an error.

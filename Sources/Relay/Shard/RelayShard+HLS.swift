@@ -41,6 +41,7 @@ extension RelayShard {
                 return .response(.failure(503, error.text, retryAfter: error.retryAfter))
             }
         }
+        if viewer == nil { viewer = bareViewer(asking: request, of: camera) }
         if let viewer {
             viewer.lastHLSRequestAt = now
             viewer.hlsScheme = request.scheme
@@ -60,6 +61,15 @@ extension RelayShard {
         )
         camera.stream.hls?.waiting.append(ticket)
         return .wait(ticket: ticket)
+    }
+
+    /// Bare players may fetch media on connections that never asked for a playlist: then address and program tell who
+    /// it is. Two of the same program at one address share the count, which is why the playlist's query comes first.
+    private func bareViewer(asking request: HLSRequest, of camera: Camera) -> Viewer? {
+        viewers.values.filter { viewer in
+            viewer.control == .hls && viewer.camera === camera && viewer.remote == request.remote
+                && viewer.userAgent == request.userAgent
+        }.max { $0.lastSignOfLife < $1.lastSignOfLife }
     }
 
     /// The client that waits has gone.

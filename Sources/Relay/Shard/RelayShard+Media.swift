@@ -40,6 +40,10 @@ extension RelayShard {
                     )
                 )
             case .described(let tracks):
+                if let failure = CameraFailure(unsupported: tracks) {
+                    fail(camera, failure, at: now, into: &effects)
+                    return
+                }
                 described(camera, tracks, at: now, into: &effects)
             case .playing(let transport, _):
                 playing(camera, by: transport, at: now, into: &effects)
