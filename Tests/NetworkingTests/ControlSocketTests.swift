@@ -39,6 +39,8 @@ import Wire
         }
         #expect(error?.problem == "Another signalbox is running (pid \(getpid())) and listens on \(path).")
         #expect(error?.remedy.contains("signalbox attach") == true)
+        #expect(throws: try required(error)) { try ControlServer.refuseIfRunning(at: path) }
+        #expect(throws: Never.self) { try ControlServer.refuseIfRunning(at: path + "-other") }
         let client = try await ControlClient.connect(path: path)
         #expect(client.status == .connected(processID: getpid()))
         await client.close()

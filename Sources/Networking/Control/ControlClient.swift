@@ -165,6 +165,10 @@ public final class ControlClient: RelayService {
             if case .lost(let error) = status { throw error }
             throw Self.noRelay(path)
         }
+        let timeout = loop.scheduleTask(in: Self.requestTimeout) {
+            self.resolve(id, .failure(Self.timedOut(self.path)))
+        }
+        defer { timeout.cancel() }
         let result = await withCheckedContinuation { continuation in
             let isOpen = state.withLock { state in
                 guard state.channel != nil else { return false }
@@ -172,7 +176,6 @@ public final class ControlClient: RelayService {
                 return true
             }
             guard isOpen else { return continuation.resume(returning: .failure(Self.noRelay(path))) }
-            loop.scheduleTask(in: Self.requestTimeout) { self.resolve(id, .failure(Self.timedOut(self.path))) }
             channel.writeAndFlush(frame, promise: nil)
         }
         return try result.get()

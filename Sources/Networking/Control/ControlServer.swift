@@ -68,6 +68,13 @@ public final class ControlServer: Sendable {
         }
     }
 
+    /// Asks whether a relay serves this socket, before ports are opened that it would hold, too.
+    ///
+    /// - Throws: ``NodeError`` that names the other relay's process.
+    public static func refuseIfRunning(at path: String) throws(NodeError) {
+        try ControlSocketFile.refuseIfRunning(at: path)
+    }
+
     /// Closes all clients and removes the socket.
     public func shutdown() async {
         // While we listen nobody can have taken the file over.

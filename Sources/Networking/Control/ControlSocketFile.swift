@@ -84,16 +84,22 @@ struct ControlSocketFile: Sendable {
                 remedy: "Move it away, or name another place with --control-socket."
             )
         }
+        try refuseIfRunning(at: path)
+        // Its relay died without cleaning up.
+        guard unlink(path) == 0 || errno == ENOENT else { throw unusable(path, SystemError(errno)) }
+    }
+
+    /// Throws when somebody listens on the socket, or it cannot be told.
+    static func refuseIfRunning(at path: String) throws(NodeError) {
         var process: pid_t = 0
         switch cmedia_unix_probe(path, &process) {
+        case -ECONNREFUSED, -ENOENT:
+            return
         case 0:
             throw NodeError(
                 problem: "Another signalbox is running (pid \(process)) and listens on \(path).",
                 remedy: "Use \"signalbox attach\" to see it, stop it, or name another place with --state-dir."
             )
-        case -ECONNREFUSED:
-            // Its relay died without cleaning up.
-            guard unlink(path) == 0 || errno == ENOENT else { throw unusable(path, SystemError(errno)) }
         case let code:
             throw unusable(path, SystemError(-code))
         }
