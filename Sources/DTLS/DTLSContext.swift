@@ -18,8 +18,6 @@ public final class DTLSContext: @unchecked Sendable {
 
     /// A context for a given certificate and key.
     public init(certificatePEM: String, privateKeyPEM: Secret) throws(CertificateError) {
-        guard let context = SSL_CTX_new(DTLS_server_method()) else { throw .openSSL(pendingOpenSSLError()) }
-        self.context = context
         guard let certificate = readPEM(certificatePEM, { PEM_read_bio_X509($0, nil, nil, nil) }) else {
             throw .noCertificate
         }
@@ -29,6 +27,9 @@ public final class DTLSContext: @unchecked Sendable {
         }
         defer { EVP_PKEY_free(key) }
         guard let fingerprint = Fingerprint(of: certificate, .sha256) else { throw .openSSL(pendingOpenSSLError()) }
+        // From here on `deinit` cleans up, whatever is thrown.
+        guard let context = SSL_CTX_new(DTLS_server_method()) else { throw .openSSL(pendingOpenSSLError()) }
+        self.context = context
         self.fingerprint = fingerprint
         guard SSL_CTX_use_certificate(context, certificate) == 1, SSL_CTX_use_PrivateKey(context, key) == 1,
             SSL_CTX_check_private_key(context) == 1

@@ -50,12 +50,11 @@ public final class DTLSSession {
 
     /// Largest datagram that leaves.
     public static let maximumDatagram = 1_200
-    /// A handshake that takes longer is given up.
+    /// A handshake that takes longer, or does not begin for as long, is given up.
     public static let handshakeTimeout = Duration.seconds(30)
 
     private let context: DTLSContext
     private let expectedFingerprints: [Fingerprint]
-    private let startedAt: Instant
     private let sink = DatagramSink()
     private var ssl: OpaquePointer?
     private var input: OpaquePointer?
@@ -79,7 +78,6 @@ public final class DTLSSession {
         self.context = context
         expectedFingerprints = fingerprints
         self.retransmitInterval = retransmitInterval
-        startedAt = now
         stateSince = now
         flightSentAt = now
     }
@@ -113,7 +111,7 @@ extension DTLSSession {
     /// When ``handleTimeout(at:into:)`` next has work.
     public var nextDeadline: Instant? {
         switch state {
-        case .new, .connecting: earliest(startedAt + Self.handshakeTimeout, retransmitAt)
+        case .new, .connecting: earliest(stateSince + Self.handshakeTimeout, retransmitAt)
         case .connected, .failed, .closed: nil
         }
     }
@@ -121,7 +119,7 @@ extension DTLSSession {
     /// Sends the last flight again, or gives up.
     public func handleTimeout(at now: Instant, into outgoing: inout [[UInt8]]) {
         guard state == .new || state == .connecting else { return }
-        if now >= startedAt + Self.handshakeTimeout {
+        if now >= stateSince + Self.handshakeTimeout {
             fail(.timedOut(lastError: lastError), at: now)
             return release()
         }

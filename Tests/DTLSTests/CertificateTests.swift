@@ -15,7 +15,8 @@ import Wire
         let context = try DTLSContext(certificatePEM: pem.certificatePEM, privateKeyPEM: pem.privateKeyPEM)
         #expect(context.fingerprint.hashFunction == .sha256)
         #expect(Fingerprint(context.fingerprint.description) == context.fingerprint)
-        let bio = BIO_new_mem_buf(pem.certificatePEM, -1)
+        let bio = BIO_new(BIO_s_mem())
+        BIO_write(bio, pem.certificatePEM, Int32(pem.certificatePEM.utf8.count))
         let certificate = PEM_read_bio_X509(bio, nil, nil, nil)
         defer {
             X509_free(certificate)

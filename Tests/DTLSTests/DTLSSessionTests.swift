@@ -83,8 +83,9 @@ import Wire
     }
 
     @Test func `a lost last flight is sent again when the client repeats its own`() throws {
-        var link = try Link(.init(eagerTimer: true))
+        var link = try Link()
         for datagram in link.client.start() { link.toServer(datagram) }
+        link.client.useEagerTimer()
         for datagram in link.takeFromServer() { link.toClient(datagram) }
         for datagram in link.takeFromClient() { link.toServer(datagram) }
         #expect(link.server.state == .connected)
