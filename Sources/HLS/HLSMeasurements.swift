@@ -6,16 +6,23 @@ struct HLSMeasurements: Sendable {
     private(set) var publishedParts: UInt64 = 0
     private(set) var lastPartAt: Instant?
     private var latencies: [Duration] = []
+    private var partLatencies: [Duration] = []
     private var bitRates: [Int] = []
 
     /// Segments over which latency is summarised.
     static let latencyHistory = 64
+    /// Parts over which latency is summarised: about a minute.
+    static let partLatencyHistory = 256
     /// Segments over which the peak bit rate is taken.
     static let bitRateHistory = 16
 
-    mutating func publishedPart(at now: Instant) {
+    /// - Parameter latency: From the arrival of its first frame; `nil` for frames that came from a cache.
+    mutating func publishedPart(latency: Duration?, at now: Instant) {
         publishedParts += 1
         lastPartAt = now
+        guard let latency else { return }
+        partLatencies.append(latency)
+        if partLatencies.count > Self.partLatencyHistory { partLatencies.removeFirst() }
     }
 
     mutating func completed(_ segment: MediaSegment) {
@@ -36,8 +43,13 @@ struct HLSMeasurements: Sendable {
 
     var lastLatency: Duration? { latencies.last }
     var maximumLatency: Duration? { latencies.max() }
-    var medianLatency: Duration? {
-        let sorted = latencies.sorted()
+    var medianLatency: Duration? { Self.median(latencies) }
+    var lastPartLatency: Duration? { partLatencies.last }
+    var maximumPartLatency: Duration? { partLatencies.max() }
+    var medianPartLatency: Duration? { Self.median(partLatencies) }
+
+    private static func median(_ values: [Duration]) -> Duration? {
+        let sorted = values.sorted()
         return sorted.isEmpty ? nil : sorted[sorted.count / 2]
     }
 

@@ -22,6 +22,12 @@ public struct HLSStatus: Equatable, Sendable {
     public var medianSegmentLatency: Duration?
     /// Largest latency of recent segments.
     public var maximumSegmentLatency: Duration?
+    /// Latency of the newest part: from the arrival of its first frame to its publication.
+    public var lastPartLatency: Duration?
+    /// Median latency of recent parts.
+    public var medianPartLatency: Duration?
+    /// Largest latency of recent parts.
+    public var maximumPartLatency: Duration?
     /// Time since the last part was published.
     public var lastPartAge: Duration?
     /// Parts published so far.
@@ -84,6 +90,9 @@ extension HLSMuxer {
             lastSegmentLatency: measurements?.lastLatency,
             medianSegmentLatency: measurements?.medianLatency,
             maximumSegmentLatency: measurements?.maximumLatency,
+            lastPartLatency: measurements?.lastPartLatency,
+            medianPartLatency: measurements?.medianPartLatency,
+            maximumPartLatency: measurements?.maximumPartLatency,
             lastPartAge: measurements?.lastPartAt.map { now - $0 },
             publishedParts: publishedParts,
             discontinuities: window?.discontinuities ?? 0,

@@ -35,6 +35,8 @@ struct Segmenter: Sendable {
     private var presentationDelay: Int64 = 0
     private var latestTimestamp: Int64?
     private var segmentArrival: Instant?
+    /// When the first frame of the part being gathered arrived.
+    private var partArrival: Instant?
     private let startedAt: Instant
     private var phase = Phase.awaitingKeyframe(isDiscontinuity: false)
     private var leadInIsDue: Bool
@@ -193,7 +195,10 @@ struct Segmenter: Sendable {
         for step in cutter.add(frame.sample.duration) {
             switch step {
             case .add:
-                if run.samples.isEmpty { run.decodeTime = frame.decodeTime }
+                if run.samples.isEmpty {
+                    run.decodeTime = frame.decodeTime
+                    partArrival = frame.arrival
+                }
                 run.samples.append(frame.sample)
                 nextDecodeTime = next
                 segmentArrival = segmentArrival ?? frame.arrival
@@ -264,7 +269,8 @@ struct Segmenter: Sendable {
         run.samples.removeAll(keepingCapacity: true)
         declaredTime = end
         window.append(part)
-        measurements.publishedPart(at: now)
+        measurements.publishedPart(latency: partArrival.flatMap { $0 < startedAt ? nil : now - $0 }, at: now)
+        partArrival = nil
     }
 
     /// Publishes the first picture as a still of one part's length before the real beginning.
@@ -284,6 +290,6 @@ struct Segmenter: Sendable {
         window.append(PartialSegment(duration: duration, isIndependent: true, bytes: bytes))
         _ = window.finish(latency: nil, at: now)
         window.begin(first)
-        measurements.publishedPart(at: now)
+        measurements.publishedPart(latency: nil, at: now)
     }
 }

@@ -40,7 +40,7 @@ public final class HistoryStore: Sendable {
                 state.record(.viewer(viewer.id, .behindLive), viewer.behindLive)
             }
             for stream in snapshot.hls {
-                state.record(.hlsLatency(stream.id), stream.segments.last { $0.latency != nil }?.latency)
+                state.record(.hlsLatency(stream.id), stream.latency)
             }
             state.record(.node(.bitrateIn), snapshot.node.bitrateIn)
             state.record(.node(.bitrateOut), snapshot.node.bitrateOut)

@@ -292,8 +292,11 @@ extension RelayShard {
                 isIndependent: segment.isIndependent
             )
         }
-        shown.latencyMedian = status.medianSegmentLatency?.inMilliseconds
-        shown.latencyMaximum = status.maximumSegmentLatency?.inMilliseconds
+        shown.latency = (status.isLowLatency ? status.lastPartLatency : status.lastSegmentLatency)?.inMilliseconds
+        shown.latencyMedian =
+            (status.isLowLatency ? status.medianPartLatency : status.medianSegmentLatency)?.inMilliseconds
+        shown.latencyMaximum =
+            (status.isLowLatency ? status.maximumPartLatency : status.maximumSegmentLatency)?.inMilliseconds
         shown.lastPartAge = status.lastPartAge?.inSeconds
         shown.discontinuities = status.discontinuities
         shown.viewers = viewers

@@ -253,7 +253,9 @@ public struct HLSSnapshot: Codable, Sendable, Identifiable {
     public var targetDuration: Double?
     /// The segments in the playlist, oldest first.
     public var segments: [Segment]
-    /// Part latency (arrival of a part's first frame to its publication) in milliseconds: median of the last minute.
+    /// Milliseconds from the arrival of a part's (plain playlist: segment's) first frame to its publication: the newest.
+    public var latency: Double?
+    /// The same, median of the last minute.
     public var latencyMedian: Double?
     /// The same, worst of the last minute.
     public var latencyMaximum: Double?
