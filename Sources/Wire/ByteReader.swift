@@ -17,6 +17,7 @@ public struct Truncated: Error, Equatable, Sendable {
 
 /// A cursor over received bytes. Every read is bounds-checked and throws ``Truncated``; nothing traps.
 ///
+/// A read that throws consumes nothing.
 /// All integers are read in network byte order. The reader shares the array's storage, it copies nothing.
 public struct ByteReader: Sendable {
     @usableFromInline let bytes: ArraySlice<UInt8>
@@ -77,12 +78,14 @@ public struct ByteReader: Sendable {
 
     /// Reads four bytes.
     @inlinable public mutating func readUInt32() throws(Truncated) -> UInt32 {
-        UInt32(try readUInt16()) << 16 | UInt32(try readUInt16())
+        try require(4)
+        return UInt32(try readUInt16()) << 16 | UInt32(try readUInt16())
     }
 
     /// Reads eight bytes.
     @inlinable public mutating func readUInt64() throws(Truncated) -> UInt64 {
-        UInt64(try readUInt32()) << 32 | UInt64(try readUInt32())
+        try require(8)
+        return UInt64(try readUInt32()) << 32 | UInt64(try readUInt32())
     }
 
     /// Reads `count` bytes; the slice shares the input's storage.

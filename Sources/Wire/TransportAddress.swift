@@ -78,7 +78,9 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
         guard parts.count == 4 else { return nil }
         var bytes: [UInt8] = []
         for part in parts {
+            // A leading zero means octal to some readers and nothing to others: refused, as by inet_pton.
             guard (1...3).contains(part.utf8.count), part.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+                part.utf8.count == 1 || part.utf8.first != 0x30,
                 let byte = UInt8(part)
             else { return nil }
             bytes.append(byte)
@@ -87,17 +89,17 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
     }
 
     private static func parseIPv6(_ text: Substring) -> [UInt8]? {
-        func groups(_ text: Substring) -> [UInt8]? {
+        func groups(_ text: Substring, isLast: Bool) -> [UInt8]? {
             if text.isEmpty { return [] }
             var bytes: [UInt8] = []
             let parts = text.split(separator: ":", omittingEmptySubsequences: false)
             for (index, part) in parts.enumerated() {
-                if index == parts.count - 1, part.utf8.contains(0x2E) {
+                if isLast, index == parts.count - 1, part.utf8.contains(0x2E) {
                     guard let tail = parseIPv4(part) else { return nil }
                     bytes += tail
                 } else {
                     guard (1...4).contains(part.utf8.count), let value = UInt16(part, radix: 16),
-                        part.utf8.first != 0x2B
+                        part.utf8.first != 0x2B, part.utf8.first != 0x2D
                     else { return nil }
                     bytes.append(value)
                 }
@@ -112,9 +114,9 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
                 Substring(String(decoding: utf8[(gap + 2)...], as: UTF8.self)),
             ]
         }
-        guard let head = groups(halves[0]) else { return nil }
+        guard let head = groups(halves[0], isLast: halves.count == 1) else { return nil }
         if halves.count == 1 { return head.count == 16 ? head : nil }
-        guard let tail = groups(halves[1]), head.count + tail.count <= 14 else { return nil }
+        guard let tail = groups(halves[1], isLast: true), head.count + tail.count <= 14 else { return nil }
         return head + [UInt8](repeating: 0, count: 16 - head.count - tail.count) + tail
     }
 
