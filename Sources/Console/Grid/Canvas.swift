@@ -12,6 +12,9 @@ struct Canvas {
         clip = Rect(0, 0, size.columns, size.rows)
     }
 
+    /// Where in a gradient text stands: bright enough to be read.
+    static let textLevel: UInt8 = 5
+
     var bounds: Rect { Rect(0, 0, grid.size.columns, grid.size.rows) }
 
     /// Draws `text` from `x` on, cut at `limit` cells.
@@ -24,7 +27,7 @@ struct Canvas {
         _ y: Int,
         _ role: Role = .text,
         width: Int = .max,
-        level: UInt8 = 0
+        level: UInt8 = Canvas.textLevel
     ) -> Int {
         let end = min(clip.right, width >= clip.right - x ? clip.right : x + width)
         guard y >= clip.y, y < clip.bottom else { return x }

@@ -97,7 +97,7 @@ struct ConsoleCommand: Sendable {
             "back; first clears the filter",
             short: "back"
         ),
-        ConsoleCommand(.nextPane, .move, [.tab], "next pane, next screen", short: "pane"),
+        ConsoleCommand(.nextPane, .move, [.tab], "next pane, next screen", short: "next"),
         ConsoleCommand(.previousPane, .move, [.backTab], "previous pane, previous screen"),
         ConsoleCommand(.move(-1), .move, [.up, "k"], label: "↑ k", "up"),
         ConsoleCommand(.move(1), .move, [.down, "j"], label: "↓ j", "down"),

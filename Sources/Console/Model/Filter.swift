@@ -109,16 +109,19 @@ private let severityNames: [String: Double] = [
 
 private func parseNumber(_ text: String) -> Double? {
     if let severity = severityNames[text] { return severity }
-    var text = text[...]
+    let text = text[...]
     var factor = 1.0
     switch text.last {
     case "k": factor = 1e3
     case "m": factor = 1e6
     case "g": factor = 1e9
     case "%": break
-    default: return text.first.map { $0.isNumber || $0 == "." } == true ? Double(text) : nil
+    default: return decimal(text)
     }
-    text = text.dropLast()
-    guard let first = text.first, first.isNumber || first == "." else { return nil }
-    return Double(text).map { $0 * factor }
+    return decimal(text.dropLast()).map { $0 * factor }
+}
+
+private func decimal(_ text: Substring) -> Double? {
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2E }) else { return nil }
+    return Double(text)
 }

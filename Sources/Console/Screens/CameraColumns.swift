@@ -33,13 +33,18 @@ extension ConsoleModel {
         }
     }
 
+    /// Cells of the longest camera name, 12…40.
+    var longestCameraName: Int {
+        (shown?.cameras.map { displayWidth($0.id) }.max() ?? 0).clamped(to: 12...40)
+    }
+
     /// A live camera that is not well says why in a word.
     private func liveWord(_ camera: CameraSnapshot) -> String {
         guard camera.severity >= .warning else { return "live" }
         if let loss = camera.loss, loss >= 1 { return "LOSS" }
         if let key = camera.keyframeAge, key > max(4, 2 * (camera.gopSeconds ?? 2)) { return "NO KEY" }
         if let jitter = camera.jitter, jitter >= 50 { return "JITTER" }
-        return "live!"
+        return "WARN"
     }
 
     func viewersSpan(_ camera: CameraSnapshot) -> Span {
@@ -49,8 +54,15 @@ extension ConsoleModel {
 
     var cameraColumns: [Column<CameraSnapshot>] {
         var columns: [Column<CameraSnapshot>] = [
-            Column("CAMERA", 13, priority: 0, left: true, growth: 18, keepsEnd: true) { Span($0.id, .strong) },
-            Column("STATE", 9, priority: 0, left: true, growth: 16) { stateSpan($0) },
+            Column(
+                "CAMERA",
+                min(longestCameraName, 16),
+                priority: 0,
+                left: true,
+                growth: max(0, longestCameraName - 16),
+                keepsEnd: true
+            ) { Span($0.id, .strong) },
+            Column("STATE", 9, priority: 0, left: true, growth: 20) { stateSpan($0) },
             Column("CODEC", 5, priority: 8, left: true) { Span(Wording.codec($0.video), .dim) },
             Column("SIZE", 5, priority: 9, left: true, growth: 4) { Span(Wording.resolution($0.video), .dim) },
             Column("FPS", 4, priority: 4) { Span(Format.frames($0.fps)) },
@@ -65,9 +77,9 @@ extension ConsoleModel {
             Column("VIEW", 5, priority: 3) { viewersSpan($0) },
         ]
         columns.append(
-            Column("LAST 200 s", 20, priority: 12, left: true) { camera in
+            Column("LAST 160 s", 16, priority: 12, left: true) { camera in
                 let series = history[.camera(camera.id, .bitrate)] ?? Series()
-                return Span(sparkline(series, width: 20, secondsPerCell: 10, glyphs: configuration.glyphs), .graphIn)
+                return Span(sparkline(series, width: 16, secondsPerCell: 10, glyphs: configuration.glyphs), .graphIn)
             }
         )
         columns.append(Column("WHY", 20, priority: 13, left: true, growth: 60) { Span($0.reason, .dim) })

@@ -21,9 +21,9 @@ extension ConsoleModel {
         // Most important first; what does not fit is left out whole.
         let groups: [[Span]] = [
             [Span("cams ", .headerDim), Span("\(live)/\(shown.cameras.count)", .header)],
-            [Span("viewers ", .headerDim), Span("\(shown.viewers.count)", .header)],
             [Span("in ", .headerDim), Span(Format.right(Format.bitrate(shown.node.bitrateIn), 5), .header)],
             [Span("out ", .headerDim), Span(Format.right(Format.bitrate(shown.node.bitrateOut), 5), .header)],
+            [Span("view ", .headerDim), Span("\(shown.viewers.count)", .header)],
             [Span("cpu ", .headerDim), Span(shown.node.cpu.map { Format.fixed($0, 0) + "%" } ?? "-", .header)],
             [Span("mem ", .headerDim), Span(Format.bytes(shown.node.residentBytes.map(Double.init)), .header)],
             [Span("W+H ", .headerDim), Span("\(webrtc)+\(shown.viewers.count - webrtc)", .header)],
@@ -33,7 +33,7 @@ extension ConsoleModel {
             [Span("v", .headerDim), Span(shown.node.version, .headerDim)],
         ]
         for group in groups {
-            guard x + group.width + 2 <= right else { continue }
+            guard x + group.width + 2 <= right else { break }
             x = canvas.spans([Span("  ", .header)] + group, x, y)
         }
     }
@@ -78,12 +78,6 @@ extension ConsoleModel {
                 x = canvas.text(" \(name) ", x, y, position == places.count - 1 ? .tabActive : .tab, width: right - x)
             }
         }
-        let state = table(pane)
-        var remarks: [Span] = []
-        if !state.filter.text.isEmpty {
-            remarks.append(Span("/\(state.filter.text) \(state.order.count)/\(state.total)", .filter))
-        }
-        if remarks.width > 0, x + remarks.width + 2 <= right { canvas.spans(remarks, x + 2, y) }
     }
 
     /// - Returns: Cells taken at the right.
@@ -169,11 +163,10 @@ extension ConsoleModel {
         let head = Span("\(operation.verb) \(object)\(who): ", .strong)
         switch operation.outcome {
         case .running:
-            let stages = operation.stages.map { Span("\($0.name) \(Format.age($0.after)) › ", .dim) }
             let wait = operation.waitingFor.isEmpty ? "running" : operation.waitingFor
-            return [head] + stages + [
-                Span("\(wait) \(Format.age(operation.elapsed)) of \(Format.calmAge(operation.limit))", .pending)
-            ]
+            let time = "\(Format.age(operation.elapsed)) of \(Format.calmAge(operation.limit))"
+            let stages = operation.stages.map { Span("  \($0.name) \(Format.age($0.after))", .dim) }
+            return [head, Span("\(wait) \(time)", .pending)] + stages
         case .succeeded: return [head, Span(operation.result, .ok)]
         case .failed: return [head, Span("FAILED, \(operation.result)", .critical)]
         }
@@ -183,8 +176,8 @@ extension ConsoleModel {
     func drawKeys(_ y: Int, on canvas: inout Canvas) {
         let width = canvas.bounds.width
         let order: [ConsoleCommand.ID] = [
-            .help, .restart, .kill, .start, .switchDelivery, .automatic, .drop, .keyframe, .why, .open, .filter, .sort,
-            .metric, .pause, .nextPane, .zoomOut, .back, .quit,
+            .help, .quit, .restart, .kill, .start, .switchDelivery, .automatic, .drop, .keyframe, .why, .open, .filter,
+            .pause, .sort, .metric, .nextPane, .zoomOut, .back,
         ]
         var x = 1
         for id in order {

@@ -23,6 +23,7 @@ struct Graph {
         guard rect.width > 0, rect.height > 0 else { return }
         let dots = canvas.glyphs.dotsPerCell
         let samples = columns(rect.width, perCell: dots.across)
+        guard samples.count == rect.width * dots.across else { return }
         for column in 0..<rect.width {
             let heights = (0..<dots.across).map { height(samples[column * dots.across + $0], rect.height * dots.up) }
             for row in 0..<rect.height {
@@ -36,24 +37,30 @@ struct Graph {
     }
 
     /// One value per half column (or column), oldest first.
+    ///
+    /// Sample `n` covers the seconds from `n × window / count` on, counted from the Unix epoch: a grid that stands
+    /// still while the newest column fills.
     func columns(_ width: Int, perCell: Int) -> [Double?] {
-        let count = width * perCell
+        let count = Int64(width * perCell)
+        let window = Int64(window)
         guard count > 0, window > 0 else { return [] }
-        let seconds = max(1, (window + count - 1) / count)
-        let columnSeconds = Int64(seconds * perCell)
-        let lastColumn = floorDivide(series.endSecond, columnSeconds)
-        let firstSecond = (lastColumn - Int64(width) + 1) * columnSeconds
-        return (0..<count).map { sample in
-            fold(from: firstSecond + Int64(sample * seconds), seconds: seconds)
+        let newest = floorDivide(series.endSecond &* count, window)
+        let last = floorDivide(newest, Int64(perCell)) * Int64(perCell) + Int64(perCell) - 1
+        return (last - count + 1...last).map { sample in
+            guard sample <= newest else { return nil }
+            let first = ceilingDivide(sample * window, count)
+            let end = ceilingDivide((sample + 1) * window, count)
+            // More samples than seconds: neighbours show the same second.
+            return first < end ? fold(first..<end) : series.value(at: floorDivide(sample * window, count))
         }
     }
 
-    private func fold(from second: Int64, seconds: Int) -> Double? {
+    private func fold(_ seconds: Range<Int64>) -> Double? {
         var sum = 0.0
         var worst = -Double.infinity
         var measured = 0
-        for offset in 0..<seconds {
-            guard let value = series.value(at: second + Int64(offset)) else { continue }
+        for second in seconds {
+            guard let value = series.value(at: second) else { continue }
             sum += value
             worst = max(worst, value)
             measured += 1
@@ -82,8 +89,14 @@ struct Graph {
 
 /// One value a second, the newest belonging to `endSecond` (seconds since the Unix epoch).
 struct Series: Equatable, Sendable {
-    var values: [Double?] = []
-    var endSecond: Int64 = 0
+    let values: [Double?]
+    let endSecond: Int64
+
+    /// - Parameter endSecond: Kept within a few thousand years, so that no arithmetic on it overflows.
+    init(values: [Double?] = [], endSecond: Int64 = 0) {
+        self.values = values
+        self.endSecond = endSecond.clamped(to: -100_000_000_000...100_000_000_000)
+    }
 
     func value(at second: Int64) -> Double? {
         let index = Int64(values.count) - 1 - (endSecond - second)
@@ -152,3 +165,5 @@ private func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
     let quotient = value / divisor
     return value % divisor < 0 ? quotient - 1 : quotient
 }
+
+private func ceilingDivide(_ value: Int64, _ divisor: Int64) -> Int64 { -floorDivide(-value, divisor) }

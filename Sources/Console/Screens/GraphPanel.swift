@@ -40,7 +40,9 @@ struct GraphPanel {
     }
 
     private func drawTimes(_ plot: Rect, on canvas: inout Canvas) {
-        let marks = plot.width >= 48 ? 4 : plot.width >= 20 ? 2 : 1
+        // As many round times as fit.
+        let unit = window <= 120 ? 10 : 60
+        let marks = [6, 5, 4, 3, 2, 1].first { window % ($0 * unit) == 0 && plot.width / $0 >= 10 } ?? 1
         for mark in 0..<marks {
             let seconds = window * (marks - mark) / marks
             let text = "-" + (seconds % 60 == 0 ? "\(seconds / 60)m" : "\(seconds)s")

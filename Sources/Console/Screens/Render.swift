@@ -84,7 +84,7 @@ extension ConsoleModel {
         let state = table(pane)
         var spans: [Span] = key.isEmpty ? [] : [Span(key + " ", .key)]
         spans += [Span(name, .title), Span(" \(state.order.count)", .text)]
-        if !state.filter.text.isEmpty { spans.append(Span("/\(state.total) filtered", .filter)) }
+        if !state.filter.text.isEmpty { spans.append(Span("/\(state.total)  /\(state.filter.text)", .filter)) }
         return spans
     }
 

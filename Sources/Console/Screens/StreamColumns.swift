@@ -15,7 +15,14 @@ extension ConsoleModel {
 
     var streamColumns: [Column<HLSSnapshot>] {
         [
-            Column("CAMERA", 12, priority: 0, left: true, growth: 16, keepsEnd: true) { Span($0.id, .strong) },
+            Column(
+                "CAMERA",
+                min(longestCameraName, 13),
+                priority: 0,
+                left: true,
+                growth: max(0, longestCameraName - 13),
+                keepsEnd: true
+            ) { Span($0.id, .strong) },
             Column("MODE", 5, priority: 6, left: true) { Span($0.isLowLatency ? "LL" : "plain", .dim) },
             Column("MED", 4, priority: 1) {
                 Span(Format.milliseconds($0.latencyMedian), latencyRole($0.latencyMedian))
@@ -88,7 +95,7 @@ extension ConsoleModel {
                     guard let end = event.endedAt else {
                         return event.severity >= .warning ? Span("OPEN", .warning) : Span("-", .dim)
                     }
-                    return Span(Format.calmAge(Double(end - event.at) / 1000), .dim)
+                    return Span(Format.calmAge(Double(end &- event.at) / 1000), .dim)
                 },
                 Column("EVENT", 20, priority: 0, left: true, growth: 300) { Span($0.text, eventRole($0)) },
             ]

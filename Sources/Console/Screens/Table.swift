@@ -76,7 +76,7 @@ struct Table<Row> {
     ) {
         let mark = mark(row)
         canvas.text(mark.text, rect.x, y, mark.role, width: 1)
-        if isSelected { canvas.text(">", rect.x + 1, y, .key) }
+        if isSelected, selection == .active { canvas.text(">", rect.x + 1, y, .key) }
         var x = rect.x + 2
         for (column, width) in layout {
             let span = column.cell(row)
@@ -120,7 +120,7 @@ struct Table<Row> {
         }
         var result = columns.enumerated().filter { chosen.contains($0.offset) }.map { ($0.element, $0.element.width) }
         var spare = width - used + 1
-        for index in result.indices where spare > 0 {
+        for index in result.indices.sorted(by: { (result[$0].0.priority, $0) < (result[$1].0.priority, $1) }) {
             let extra = min(spare, result[index].0.growth)
             result[index].1 += extra
             spare -= extra

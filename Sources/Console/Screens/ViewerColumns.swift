@@ -5,7 +5,9 @@ extension ConsoleModel {
         if let text = operationText(index.viewerOperations[viewer.id]) { return text }
         switch viewer.state {
         case .playing: return Span("playing", viewer.severity >= .warning ? Role(viewer.severity) : .ok)
-        case .joining, .connecting, .switching: return Span(viewer.state.rawValue, .pending)
+        case .joining: return Span("joining", .pending)
+        case .connecting: return Span("connect", .pending)
+        case .switching: return Span("switching", .pending)
         case .waiting: return Span("no media", .warning)
         case .silent: return Span("silent", .critical)
         }
@@ -17,7 +19,7 @@ extension ConsoleModel {
 
     var viewerColumns: [Column<ViewerSnapshot>] {
         [
-            Column("VIEWER", 7, priority: 0, left: true, growth: 4) { Span($0.id, .strong) },
+            Column("VIEWER", 7, priority: 0, left: true) { Span($0.id, .strong) },
             Column("CAMERA", 12, priority: 1, left: true, growth: 14, keepsEnd: true) { Span($0.camera) },
             Column("STATE", 9, priority: 0, left: true, growth: 14) { stateSpan($0) },
             Column("PATH", 9, priority: 2, left: true, growth: 2) { pathSpan($0) },
@@ -73,11 +75,11 @@ extension ConsoleModel {
     var pairColumns: [Column<PairSnapshot>] {
         [
             Column("N", 1, priority: 0, left: true) { Span($0.isNominated ? "*" : " ", .ok) },
-            Column("VIEWER", 7, priority: 1, left: true, growth: 4) { Span($0.viewer, .strong) },
+            Column("VIEWER", 7, priority: 1, left: true) { Span($0.viewer, .strong) },
             Column("CAMERA", 12, priority: 9, left: true, growth: 8, keepsEnd: true) { Span($0.camera) },
             Column("STATE", 11, priority: 3, left: true) { Span($0.state, pairRole($0)) },
-            Column("LOCAL", 22, priority: 4, left: true, growth: 14, keepsEnd: true) { Span($0.local, .dim) },
-            Column("REMOTE", 22, priority: 0, left: true, growth: 24, keepsEnd: true) { Span($0.remote) },
+            Column("LOCAL", 22, priority: 6, left: true, growth: 14, keepsEnd: true) { Span($0.local, .dim) },
+            Column("REMOTE", 24, priority: 0, left: true, growth: 16, keepsEnd: true) { Span($0.remote) },
             Column("TP", 3, priority: 8, left: true) { Span($0.transport, .dim) },
             Column("RTT", 4, priority: 2) { Span(Format.milliseconds($0.roundTrip)) },
             Column("RECV", 5, priority: 5) {
