@@ -23,6 +23,7 @@ const state = {
   clockOffset: null,
   isMuted: true,
   ended: null,
+  turnedAway: null,
   begunAt: performance.now(),
   firstFrameMilliseconds: null,
   transitions: [],
@@ -145,7 +146,8 @@ const signalling = new Signalling(
   {
     message: (message) => handlers[message.type]?.(message),
     closed(attempts) {
-      if (state.viewer === null && attempts >= 3) delivery.unsignalled();
+      pendingOffers.length = 0;
+      if (attempts >= 3) playUnsignalled();
       render();
     },
   },
@@ -154,6 +156,8 @@ const signalling = new Signalling(
 const handlers = {
   welcome(message) {
     const isKnown = state.viewer === message.viewer;
+    const hadPeer = delivery.webrtc.phase !== "off";
+    state.turnedAway = null;
     state.viewer = message.viewer;
     state.iceServers = message.iceServers ?? [];
     state.hlsURL = message.hls;
@@ -161,8 +165,9 @@ const handlers = {
     adoptSource(message.source);
     if (!Receiver.isSupported()) delivery.obstacle ??= "this browser has no WebRTC";
     delivery.welcomed(message.policy, message.source);
-    // A relay that does not know us any more has no peer for us either.
-    if (!isKnown && delivery.webrtc.phase === "up") receiver.start(state.iceServers);
+    // A relay that does not know us any more has no peer for us either, and an answer may have been lost.
+    const isWanted = hadPeer && delivery.webrtc.phase !== "off";
+    if (isWanted && (!isKnown || !receiver.isAnswered)) receiver.start(state.iceServers);
     reportMode();
   },
   answer(message) {
@@ -195,6 +200,7 @@ const handlers = {
     if (!isFinal) {
       // The viewer is gone; what still plays, plays on, and a new one is asked for in a while.
       state.viewer = null;
+      state.turnedAway = message.reason;
       signalling.later(message.retryAfter * 1000);
       return;
     }
@@ -205,6 +211,11 @@ const handlers = {
   },
 };
 
+/** Some networks let no WebSocket through; HLS needs none. A relay that turned us away is another matter. */
+function playUnsignalled() {
+  if (state.viewer === null && !state.turnedAway && !state.ended) delivery.unsignalled();
+}
+
 function adoptSource({ state: name, reason, codec, gopMilliseconds, bframes, notes }) {
   state.source = { state: name, reason: reason ?? "", codec, gopMilliseconds, bframes, notes: notes ?? [] };
 }
@@ -213,7 +224,7 @@ function reportMode() {
   signalling.send({
     type: "mode",
     current: delivery.shown,
-    reason: delivery.reason || delivery.why,
+    reason: delivery.why || delivery.reason,
     peer: delivery.webrtc.phase === "off" ? "closed" : "open",
   });
 }
@@ -272,9 +283,15 @@ function notice() {
   if (state.source.state !== "live" && state.viewer) {
     return { title: words.badge, text: state.source.reason || words.text, isBusy: words.tone === "wait" };
   }
+  if (state.turnedAway && delivery.shown === null) return { title: "Please wait", text: state.turnedAway, isBusy: true };
   if (!signalling.isOpen && delivery.shown === null) return { title: "Connecting", text: "Reaching the relay.", isBusy: true };
   if (delivery.shown === null) return { title: "Loading", text: delivery.why, isBusy: true };
   return null;
+}
+
+function sentence(text) {
+  if (!text) return "";
+  return `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
 function render() {
@@ -293,22 +310,22 @@ function render() {
   }
   element("stage").classList.toggle("dimmed", shownNotice !== null && delivery.shown !== null);
   const chip = element("delivery");
-  chip.textContent = deliveryNames[delivery.shown] ?? "–";
-  chip.dataset.delivery = delivery.shown ?? "none";
-  const behind = state.source.state === "live" ? behindLive() : null;
+  const shown = state.ended ? null : delivery.shown;
+  chip.textContent = deliveryNames[shown] ?? "–";
+  chip.dataset.delivery = shown ?? "none";
+  const behind = shown && state.source.state === "live" ? behindLive() : null;
   element("behind").textContent = behind === null ? "" : `${seconds(behind)} behind live`;
-  const video = videos[delivery.shown ?? "hls"];
-  const size = video.videoWidth > 0 && delivery.shown ? `${video.videoWidth} × ${video.videoHeight}` : "";
-  const rate = state.fps && delivery.shown ? `${Math.round(state.fps)} fps` : "";
-  element("quality").textContent = [size, rate, state.source.codec].filter(Boolean).join(" · ");
+  const video = videos[shown ?? "hls"];
+  const size = video.videoWidth > 0 && shown ? `${video.videoWidth} × ${video.videoHeight}` : "";
+  const rate = state.fps && shown ? `${Math.round(state.fps)} fps` : "";
+  element("quality").textContent = [size, rate, shown ? state.source.codec : ""].filter(Boolean).join(" · ");
   element("reason").textContent = [
-    delivery.shown === "hls" && delivery.reason ? `HLS because ${delivery.reason.replace(/\.$/, "")}.` : "",
+    delivery.shown === "hls" && !state.ended ? sentence(delivery.why || delivery.reason) : "",
     ...(state.source.notes ?? []),
   ]
     .filter(Boolean)
     .join(" ");
-  const hasSound = delivery.shown !== null;
-  element("mute").disabled = !hasSound;
+  element("mute").disabled = shown === null;
   element("mute").setAttribute("aria-pressed", String(!state.isMuted));
   element("mute-label").textContent = state.isMuted ? "Unmute" : "Mute";
   element("mute").classList.toggle("is-muted", state.isMuted);
@@ -371,7 +388,7 @@ sessionStorage.setItem("navigations", String(navigations));
 const facts = {
   camera: () => camera,
   viewer: () => state.viewer,
-  delivery: () => delivery.shown,
+  delivery: () => (state.ended ? null : delivery.shown),
   state: () => (state.ended ? "ended" : state.source.state),
   reason: () => delivery.reason,
   why: () => delivery.why,
@@ -405,9 +422,7 @@ Object.defineProperty(window, "signalbox", {
 element("name").textContent = camera;
 document.title = `${camera} · Signalbox`;
 signalling.open();
-setTimeout(() => {
-  if (state.viewer === null && !state.ended) delivery.unsignalled();
-}, unsignalledAfter);
+setTimeout(playUnsignalled, unsignalledAfter);
 setInterval(() => delivery.tick(), 200);
 setInterval(report, 2000);
 setInterval(render, 1000);

@@ -23,6 +23,11 @@ export class Receiver {
     return [...new Set(codecs.map((codec) => codec.mimeType.replace("video/", "")))];
   }
 
+  /** The relay's answer has been taken. */
+  get isAnswered() {
+    return Boolean(this.peer?.remoteDescription);
+  }
+
   async start(iceServers) {
     this.stop();
     let peer;

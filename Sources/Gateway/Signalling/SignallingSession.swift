@@ -31,7 +31,7 @@ struct SignallingSession: Sendable {
                 )
             }
             guard let viewer = try await join(resume: resume, outbound) else { return }
-            await converse(viewer, messages, outbound)
+            await converse(viewer, messages, outbound, channel.channel)
         }
     }
 
@@ -81,11 +81,14 @@ struct SignallingSession: Sendable {
     private func converse(
         _ viewer: JoinedViewer,
         _ messages: NIOAsyncChannelInboundStream<String>.AsyncIterator,
-        _ outbound: NIOAsyncChannelOutboundWriter<String>
+        _ outbound: NIOAsyncChannelOutboundWriter<String>,
+        _ channel: any Channel
     ) async {
         let goodbye: String? = await withTaskGroup(of: String?.self) { group in
             group.addTask {
                 await forward(viewer, outbound)
+                // The viewer ended before its socket.
+                if !Task.isCancelled { channel.close(promise: nil) }
                 return nil
             }
             let goodbye = await listen(to: viewer, messages, outbound)
@@ -99,13 +102,12 @@ struct SignallingSession: Sendable {
         }
     }
 
-    /// Relay to page, until the viewer or the socket ends. When the viewer ends first, the socket is closed.
+    /// Relay to page, until the viewer or the socket ends.
     private func forward(_ viewer: JoinedViewer, _ outbound: NIOAsyncChannelOutboundWriter<String>) async {
         for await message in viewer.messages {
             let sent: Void? = try? await outbound.send(ServerMessage(message, url: playlist(of: viewer.id)))
             if sent == nil { return }
         }
-        if !Task.isCancelled { outbound.finish() }
     }
 
     /// Page to relay.
@@ -120,10 +122,7 @@ struct SignallingSession: Sendable {
         var report = ViewerReport()
         do {
             while let text = try await messages.next() {
-                guard let message = ClientMessage(parsing: text) else {
-                    outbound.finish()
-                    return nil
-                }
+                guard let message = ClientMessage(parsing: text) else { return nil }
                 switch message {
                 case .offer(let sdp):
                     let reply: ServerMessage

@@ -1,0 +1,141 @@
+import Foundation
+import Gateway
+import Testing
+
+struct WHEPTests {
+    static let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\na=ice-ufrag:abcd\r\n"
+    static let sdp = "Content-Type: application/sdp"
+    static let fragment = "Content-Type: application/trickle-ice-sdpfrag"
+
+    private func post(
+        _ box: GatewayHarness,
+        _ offer: String = offer,
+        camera: String = "yard/gate-north",
+        _ more: String...
+    ) async throws
+        -> Reply
+    {
+        let extra = more.first ?? "Accept: */*"
+        return try await box.curl("/\(camera)/whep", "--data-binary", offer, "-H", Self.sdp, "-H", extra)
+    }
+
+    @Test func `a session begins, takes candidates and ends`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let begun = try await post(box)
+            #expect(begun.status == 201)
+            #expect(begun.headers["content-type"] == "application/sdp")
+            #expect(begun.headers["location"] == "/yard/gate-north/whep/viewer1")
+            #expect(begun.headers["accept-patch"] == "application/trickle-ice-sdpfrag")
+            #expect(begun.body.hasPrefix("v=0"))
+            let tag = try #require(begun.headers["etag"])
+            let url = try #require(begun.headers["location"])
+
+            let candidate =
+                "a=ice-ufrag:abcd\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n"
+            let patch = ["-X", "PATCH", "--data-binary", candidate, "-H", Self.fragment]
+            func send(_ more: String...) async throws -> Int {
+                let all = patch + more
+                return try await box.curl(
+                    url,
+                    all[0],
+                    all[1],
+                    all[2],
+                    all[3],
+                    all[4],
+                    all[5],
+                    "-H",
+                    more.last ?? "X: y"
+                ).status
+            }
+            #expect(try await send("If-Match: \(tag)") == 204)
+            #expect(
+                box.service.calls.contains(.candidate("candidate:1 1 udp 1 192.0.2.1 5 typ host", viewer: "viewer1"))
+            )
+            #expect(try await send("If-Match: *") == 204)
+            #expect(try await send("If-Match: \"other\"") == 412)
+            #expect(try await send() == 428)
+
+            #expect(try await box.curl("/gate/whep/viewer1", "-X", "DELETE").status == 404)
+            #expect(try await box.curl(url, "-X", "DELETE").status == 200)
+            #expect(box.service.calls.last == .leave(viewer: "viewer1", reason: "ended by the client"))
+            #expect(try await box.curl(url, "-X", "DELETE").status == 404)
+        }
+    }
+
+    @Test func `an ICE restart is refused for now`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let url = try #require(try await post(box).headers["location"])
+            let restart = "a=ice-ufrag:wxyz\r\na=ice-pwd:0123456789012345678901\r\n"
+            let reply = try await box.curl(
+                url,
+                "-X",
+                "PATCH",
+                "--data-binary",
+                restart,
+                "-H",
+                Self.fragment,
+                "-H",
+                "If-Match: \"*\""
+            )
+            #expect(reply.status == 422)
+        }
+    }
+
+    @Test(arguments: [
+        ("v=0 no h264 in here", "gate", 406), ("v=0 forbidden", "gate", 403), ("nonsense", "gate", 400),
+        ("v=0", "yard", 503), ("v=0", "nosuch", 404),
+    ])
+    func `refusals map to statuses`(offer: String, camera: String, status: Int) async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let reply = try await post(box, offer, camera: camera)
+            #expect(reply.status == status)
+            #expect(reply.body.contains(#""error":"#))
+            if status == 503 { #expect(reply.headers["retry-after"] == "7") }
+            if status == 406 {
+                #expect(box.service.calls.last == .leave(viewer: "viewer1", reason: "Your browser has no H.264."))
+            }
+        }
+    }
+
+    @Test func `bodies of the wrong type, size or encoding are refused before anything is made`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let big = String(repeating: "a", count: 64 * 1024 + 1)
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent("signalbox-\(UUID().uuidString)")
+            try big.write(to: file, atomically: true, encoding: .utf8)
+            defer { try? FileManager.default.removeItem(at: file) }
+            #expect(try await box.curl("/gate/whep", "--data-binary", "@\(file.path)", "-H", Self.sdp).status == 413)
+            let chunked = try await box.curl(
+                "/gate/whep",
+                "--data-binary",
+                "@\(file.path)",
+                "-H",
+                Self.sdp,
+                "-H",
+                "Transfer-Encoding: chunked"
+            )
+            #expect(chunked.status == 413)
+            #expect(
+                try await box.curl("/gate/whep", "--data-binary", "v=0", "-H", "Content-Type: text/plain").status == 415
+            )
+            #expect(try await post(box, Self.offer, camera: "gate", "Content-Encoding: gzip").status == 415)
+            #expect(try await post(box, Self.offer, camera: "gate", "Origin: https://evil.example").status == 403)
+            #expect(try await post(box, Self.offer, camera: "gate", "Sec-Fetch-Site: cross-site").status == 403)
+            #expect(box.service.calls.isEmpty)
+            #expect(
+                try await post(box, Self.offer, camera: "gate", "Origin: http://127.0.0.1:\(box.port)").status == 201
+            )
+        }
+    }
+
+    @Test func `discovery answers HEAD, GET and OPTIONS`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let head = try await box.curl("/gate/whep", "-I")
+            #expect(head.status == 200)
+            #expect(head.headers["content-type"] == "application/sdp")
+            #expect(try await box.curl("/gate/whep").status == 204)
+            #expect(try await box.curl("/gate/whep", "-X", "OPTIONS").headers["accept-post"] == "application/sdp")
+            #expect(try await box.curl("/gate/whep", "-X", "DELETE").status == 405)
+            #expect(try await box.curl("/gate/whep/viewer1").status == 404)
+        }
+    }
+}
