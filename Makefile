@@ -1,6 +1,7 @@
 # make run    install what is needed, build a release, start the console (demo cameras when none are configured)
 # make test   install what the tests need, run all of them
-.PHONY: run test lint build-tests unit-tests browser-tests build
+# make install PREFIX=/usr/local    programs, manual, themes, shell completion
+.PHONY: run test lint build-tests unit-tests browser-tests build install
 
 ARGS ?=
 VENV := .build/venv
@@ -33,3 +34,14 @@ $(VENV)/ready: Tests/Browser/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Browser/requirements.txt
 	touch $@
+
+PREFIX ?= /usr/local
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/signalbox/themes
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install .build/release/signalbox .build/release/signalbox-media $(DESTDIR)$(PREFIX)/bin
+	cp -R .build/release/*.resources $(DESTDIR)$(PREFIX)/bin
+	install -m 644 Sources/signalbox/Manual/signalbox.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 themes/*.theme $(DESTDIR)$(PREFIX)/share/signalbox/themes
+	.build/release/signalbox --generate-completion-script bash \
+	  > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/signalbox

@@ -42,7 +42,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
     ],
@@ -56,6 +55,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ] + nio,
+            exclude: ["Manual"],
             swiftSettings: ours
         ),
         .executableTarget(
@@ -93,6 +93,7 @@ let package = Package(
             dependencies: [
                 "CMedia", "Relay", "DTLS", "ICE", "RTSP", "WebRTC", "Wire",
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ] + nio,
             swiftSettings: ours
@@ -138,7 +139,14 @@ let package = Package(
         tests("DTLS", ["COpenSSL", "Wire"]),
         tests("WebRTC", ["ICE", "DTLS", "SDP", "RTP", "Media", "COpenSSL", "Wire"]),
         tests("HLS", ["Media", "Wire"]),
-        tests("Networking", ["Relay", "RTSP", "Media", "Wire"] + nio),
+        tests(
+            "Networking",
+            [
+                "CMedia", "DTLS", "ICE", "Relay", "RTSP", "Media", "Wire",
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]
+                + nio
+        ),
         tests("Gateway", ["Relay", "HLS", "Media", "Wire"] + nio),
         tests("Console", ["Relay", "Media", "Wire"]),
         tests("Terminal", ["Console", "Relay", "Media", "Wire"]),

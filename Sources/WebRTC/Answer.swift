@@ -20,7 +20,10 @@ extension SessionDescription {
     /// The answer (RFC 9429 §5.3.1): every m-line of the offer in its order, all but the negotiated ones rejected.
     init(answering offer: OfferedSession, _ negotiation: Negotiation, _ parameters: AnswerParameters) {
         var attributes: [SDPAttribute] = []
-        let mids = negotiation.tracks.filter { offer.sections[$0.section].isBundled }.compactMap(\.mid)
+        let mids = offer.sections.enumerated().compactMap { index, section in
+            let isUsed = section.isBundled && negotiation.tracks.contains { $0.section == index }
+            return isUsed || Self.unusedCodec(section) != nil ? section.mid : nil
+        }
         if offer.offersBundle, !mids.isEmpty {
             attributes.append(SDPAttribute("group", (["BUNDLE"] + mids).joined(separator: " ")))
         }
@@ -32,7 +35,8 @@ extension SessionDescription {
             attributes: attributes,
             media: offer.sections.enumerated().map { index, section in
                 guard let track = negotiation.tracks.firstIndex(where: { $0.section == index }) else {
-                    return Self.rejected(section)
+                    return Self.unusedCodec(section).map { Self.inactive(section, $0, parameters) }
+                        ?? Self.rejected(section)
                 }
                 return Self.accepted(section, negotiation.tracks[track], parameters.ssrcs[track], parameters)
             }
@@ -49,6 +53,35 @@ extension SessionDescription {
             connection: "IN IP4 0.0.0.0",
             attributes: section.mid.map { [SDPAttribute("mid", $0)] } ?? []
         )
+    }
+
+    /// Sound that was asked for and that the camera lacks, or has in a form that cannot go: agreed to and left unused.
+    /// Rejecting the m-line would be as right (RFC 3264 §6), but aiortc takes no answer with a rejected one.
+    private static func inactive(
+        _ section: OfferedSession.Section,
+        _ map: RTPMap,
+        _ parameters: AnswerParameters
+    ) -> MediaDescription {
+        let channels = map.channels > 1 ? "/\(map.channels)" : ""
+        return MediaDescription(
+            kind: section.media.kind,
+            proto: section.media.proto,
+            formats: [String(map.payloadType)],
+            connection: "IN IP4 0.0.0.0",
+            attributes: (section.mid.map { [SDPAttribute("mid", $0)] } ?? []) + [
+                SDPAttribute("inactive"), SDPAttribute("rtcp-mux"), SDPAttribute("setup", "passive"),
+                SDPAttribute("ice-ufrag", parameters.credentials.ufrag),
+                SDPAttribute("ice-pwd", parameters.credentials.pwd),
+                SDPAttribute("fingerprint", parameters.fingerprint.description),
+                SDPAttribute("rtpmap", "\(map.payloadType) \(map.encodingName)/\(map.clockRate)\(channels)"),
+            ]
+        )
+    }
+
+    /// The codec under which an unused audio m-line is agreed to; `nil` where rejecting is the only way.
+    private static func unusedCodec(_ section: OfferedSession.Section) -> RTPMap? {
+        guard section.media.kind == "audio", section.isBundled, section.media.has("rtcp-mux") else { return nil }
+        return section.media.rtpMaps().first { $0.clockRate > 0 }
     }
 
     private static func accepted(

@@ -20,9 +20,10 @@ def insecure() -> ssl.SSLContext:
 
 
 async def watch_with_aiortc(url: str, frames: int) -> tuple[int, int, str]:
-    from aiortc import RTCPeerConnection, RTCSessionDescription
+    from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-    connection = RTCPeerConnection()
+    # Without this it would ask a public STUN server.
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     connection.addTransceiver("video", direction="recvonly")
     connection.addTransceiver("audio", direction="recvonly")
     done: asyncio.Future = asyncio.get_running_loop().create_future()

@@ -158,7 +158,8 @@ extension RelayShard {
             shown.path = viewer.lastHLSRequestAt == nil ? nil : "hls/\(viewer.hlsScheme)"
             shown.notes = viewer.camera.notes.filter { $0.contains("HLS viewers hear nothing") }
         } else {
-            shown.notes = [status?.audioUnavailableReason].compactMap { $0 }
+            let hasSound = viewer.camera.stream.tracks.contains { $0.codec.kind == .audio }
+            shown.notes = hasSound ? [status?.audioUnavailableReason].compactMap { $0 } : []
         }
         return shown
     }

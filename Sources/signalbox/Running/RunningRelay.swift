@@ -44,6 +44,8 @@ final class RunningRelay {
         controlSocket: String
     ) async throws -> RunningRelay {
         try state.prepare()
+        // Before ports are opened that the other relay holds: its pid says more than "port in use".
+        try ControlServer.refuseIfRunning(at: controlSocket)
         let isOpen = configuration.authorisation == .open
         let media = isOpen ? configuration.listen.media : configuration.listen.media.onLoopback
         let https = configuration.listen.https.map { isOpen ? $0 : $0.onLoopback }
