@@ -72,7 +72,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Relay", "Networking", "HLS", "WebRTC", "Digests", "Wire",
+                "Relay", "Media", "Wire",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -81,6 +81,7 @@ let package = Package(
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -147,7 +148,18 @@ let package = Package(
             ]
                 + nio
         ),
-        tests("Gateway", ["Relay", "HLS", "Media", "Wire"] + nio),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "TestSupport", "Relay", "Media", "Wire",
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Logging", package: "swift-log"),
+            ] + nio,
+            exclude: ["js"],
+            swiftSettings: ours
+        ),
         tests("Console", ["Relay", "Media", "Wire"]),
         tests("Terminal", ["Console", "Relay", "Media", "Wire"]),
         .testTarget(name: "MediaProcessTests", dependencies: ["signalbox-media"], swiftSettings: ours),

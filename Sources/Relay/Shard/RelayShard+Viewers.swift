@@ -267,6 +267,7 @@ extension RelayShard {
             case .pathRemoved(let path):
                 if viewersByPath[path] === viewer { viewersByPath[path] = nil }
             case .ready:
+                viewer.clockToldAt = nil
                 viewer.peerReadyAt = now
                 viewer.isSubscribed = true
                 viewer.camera.stream.subscribe(viewer, at: now)
@@ -296,6 +297,7 @@ extension RelayShard {
     /// Lets go of viewers that are gone without a word.
     func expireViewers(at now: Instant, into effects: inout [ShardEffect]) {
         for viewer in viewers.values {
+            tellClock(to: viewer, at: now, into: &effects)
             guard viewer.channel == nil, viewer.peer == nil, now - viewer.lastSignOfLife > Self.silenceLimit else {
                 continue
             }
@@ -303,6 +305,25 @@ extension RelayShard {
         }
     }
 
+    /// Pages measure how far behind live they are against this.
+    private func tellClock(to viewer: Viewer, at now: Instant, into effects: inout [ShardEffect]) {
+        guard let channel = viewer.channel else { return }
+        if let last = viewer.clockToldAt, now - last < Self.clockInterval { return }
+        viewer.clockToldAt = now
+        effects.append(
+            .message(
+                viewer: viewer.id,
+                channel: channel,
+                .clock(
+                    wallMilliseconds: configuration.clock.wallMilliseconds(at: now),
+                    videoRTP: viewer.peer?.rtpTimestamp(of: .video, at: now),
+                    audioRTP: viewer.peer?.rtpTimestamp(of: .audio, at: now)
+                )
+            )
+        )
+    }
+
+    private static let clockInterval: Duration = .seconds(5)
     /// A viewer without peer and without signalling is gone when it asked for nothing for this long.
     private static let silenceLimit: Duration = .seconds(20)
 }

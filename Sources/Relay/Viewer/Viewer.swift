@@ -16,6 +16,8 @@ final class Viewer {
     var channel: UInt64?
     /// When the signalling connection closed.
     var channelClosedAt: Instant?
+    /// When its page was last told the relay's time.
+    var clockToldAt: Instant?
     /// What an operator asked for.
     var requested = DeliveryPolicy.auto
     /// The delivery in use, or being set up.

@@ -46,6 +46,15 @@ final class RunningRelay {
         try state.prepare()
         // Before ports are opened that the other relay holds: its pid says more than "port in use".
         try ControlServer.refuseIfRunning(at: controlSocket)
+        // SwiftPM's accessor for the page's files ends the process when they are missing; this says it in words.
+        let resources = URL(fileURLWithPath: programPath).deletingLastPathComponent()
+            .appendingPathComponent("signalbox_Gateway.resources")
+        guard FileManager.default.fileExists(atPath: resources.path) else {
+            throw StartFailure(
+                problem: "the page's files are missing from \(resources.path)",
+                remedy: "Install that directory beside the program (`make install` does)"
+            )
+        }
         let isOpen = configuration.authorisation == .open
         let media = isOpen ? configuration.listen.media : configuration.listen.media.onLoopback
         let https = configuration.listen.https.map { isOpen ? $0 : $0.onLoopback }
