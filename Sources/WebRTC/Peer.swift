@@ -122,9 +122,9 @@ public final class Peer {
             ).text
     }
 
-    /// The RTP timestamp that this moment of the relay's clock has on the first track of a kind; `nil` without one.
+    /// The RTP timestamp that this moment of the relay's clock has on the track of a kind; `nil` without one.
     public func rtpTimestamp(of kind: TrackKind, at now: Instant) -> UInt32? {
-        tracks.first(where: { $0.kind == kind })?.timestamp(at: now)
+        tracks.first { $0.negotiated.kind == kind }?.timestamp(at: now)
     }
 
     /// Names the session in the USERNAME of the client's checks (``STUNMessage/localUfrag(of:)``).
