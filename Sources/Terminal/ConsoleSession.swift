@@ -17,12 +17,15 @@ struct ConsoleSession {
     private var needsFrame = true
     private var nextSample: Instant
     private var nextHistory: Instant
-    private var isHistoryPending = false
+    /// When the history that has not come yet was asked for.
+    private var historyAskedAt: Instant?
     private var exit: ConsoleExit?
 
     /// How often the relay is looked at.
     private static let sampleInterval = Duration.milliseconds(250)
     private static let historyInterval = Duration.seconds(1)
+    /// After this an answer is not waited for any longer (a control socket that broke).
+    private static let historyPatience = Duration.seconds(5)
     /// How long the rest of an escape sequence may take to arrive.
     private static let escapeDelay: Int32 = 25
 
@@ -80,9 +83,10 @@ struct ConsoleSession {
             nextSample = now + ConsoleSession.sampleInterval
             needsFrame = true
         }
-        if now >= nextHistory, !isHistoryPending, let request = model.wantedHistory {
+        let isWaiting = historyAskedAt.map { now - $0 < ConsoleSession.historyPatience } ?? false
+        if now >= nextHistory, !isWaiting, let request = model.wantedHistory {
             nextHistory = now + ConsoleSession.historyInterval
-            isHistoryPending = true
+            historyAskedAt = now
             Task { [service, mailbox] in mailbox.put(.history(await service.history(request), to: request)) }
         }
         if let request = model.wantedEvents {
@@ -96,7 +100,7 @@ struct ConsoleSession {
             switch message {
             case .reply(let reply, let id): model.apply(reply, to: id, at: options.clock())
             case .history(let reply, let request):
-                isHistoryPending = false
+                historyAskedAt = nil
                 model.apply(reply, to: request, at: options.clock())
             case .events(let events): model.apply(events, at: options.clock())
             }
@@ -214,17 +218,13 @@ struct ConsoleSession {
     }
 
     private func finish() {
-        let isGone = exit == .terminalLost
         if !device.isDrained {
             // Half a frame may be under way: end whatever sequence it stopped in before saying goodbye.
             device.discardPending()
-            if !isGone { _ = device.send([0x18]) }
+            _ = device.send([0x18])
         }
-        let bytes = screen.leave()
-        if !isGone {
-            _ = device.send(bytes)
-            device.drain(milliseconds: 100)
-        }
+        // Also after a hang-up: the signal may have come while somebody still looks at the terminal.
+        if device.send(screen.leave()) { device.drain(milliseconds: 100) }
         device.restoreModes()
         TerminalSignals.disarm()
         screen.close()

@@ -16,9 +16,13 @@ struct StandardStreams {
             dup2(file, descriptor)
         }
         close(file)
+        TerminalSignals.armStreams(output: copy(of: STDOUT_FILENO), error: copy(of: STDERR_FILENO))
     }
 
+    private func copy(of descriptor: Int32) -> Int32 { saved.first { $0.descriptor == descriptor }?.copy ?? -1 }
+
     func restore() {
+        TerminalSignals.armStreams(output: -1, error: -1)
         fflush(nil)
         for (descriptor, copy) in saved {
             dup2(copy, descriptor)

@@ -51,6 +51,12 @@ enum TerminalSignals {
         restoreDescriptor = terminal
     }
 
+    /// A crash gives standard output or error back, so that its last words are seen; -1 for "was not redirected".
+    static func armStreams(output: Int32, error: Int32) {
+        savedOutput = output
+        savedError = error
+    }
+
     /// The terminal is in order: a crash leaves it alone.
     static func disarm() { restoreDescriptor = -1 }
 
@@ -83,6 +89,8 @@ private let restoreCapacity = 512
 // `consoleIsRunning`), so no lock is needed, and none would be allowed in a signal handler.
 private nonisolated(unsafe) var wakeDescriptor: Int32 = -1
 private nonisolated(unsafe) var restoreDescriptor: Int32 = -1
+private nonisolated(unsafe) var savedOutput: Int32 = -1
+private nonisolated(unsafe) var savedError: Int32 = -1
 private nonisolated(unsafe) var restoreCount = 0
 private nonisolated(unsafe) let restoreBytes = UnsafeMutablePointer<UInt8>.allocate(capacity: restoreCapacity)
 private nonisolated(unsafe) let restoreModes = UnsafeMutablePointer<termios>.allocate(capacity: 1)
@@ -111,6 +119,8 @@ private let crashHandler: @convention(c) (Int32) -> Void = { signal in
         // The descriptor is non-blocking: a terminal that nobody reads cannot keep a dead process alive.
         _ = write(terminal, restoreBytes, restoreCount)
         _ = tcsetattr(terminal, TCSANOW, restoreModes)
+        if savedOutput >= 0 { _ = dup2(savedOutput, STDOUT_FILENO) }
+        if savedError >= 0 { _ = dup2(savedError, STDERR_FILENO) }
     }
     if savedActions[Int(signal)].isSaved {
         _ = sigaction(signal, &savedActions[Int(signal)].action, nil)

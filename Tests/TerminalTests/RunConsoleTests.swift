@@ -86,6 +86,7 @@ import Wire
             if sendsSignal { kill(getpid(), SIGHUP) } else { terminal.hangUp() }
             #expect(console.waitForExit() == .terminalLost)
             #expect(monotonicNow() - start < .seconds(2))
+            if sendsSignal { #expect(console.output.contains("\u{1B}[?1049l")) }
         }
     }
 

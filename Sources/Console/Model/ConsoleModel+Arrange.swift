@@ -5,29 +5,28 @@ extension ConsoleModel {
     /// After a key, rows keep their places for this long: nothing moves away under the operator's hands.
     static let steadyAfterKey = Duration.seconds(2)
 
-    /// Brings the rows of all lists into order.
+    /// Brings the rows of the lists on the screen into order.
     mutating func arrange(resort: Bool = false) {
         guard let shown else { return }
         let isSteady = !resort && (overlay != nil || lastKeyAt.map { now - $0 < ConsoleModel.steadyAfterKey } ?? false)
-        for pane in Pane.allCases { arrange(pane, shown, isSteady: isSteady) }
+        for pane in place == .screen(.overview) ? Pane.overview : [pane] { arrange(pane, shown, isSteady: isSteady) }
     }
 
     private mutating func arrange(_ pane: Pane, _ shown: Snapshot, isSteady: Bool) {
         var state = table(pane)
         let all = members(of: pane, shown)
-        var rows = state.filter.isEmpty ? all : all.filter { state.filter.matches(searchable(pane, $0, shown)) }
-        let inOrder = ordering(pane, state.sort, shown)
-        if isSteady, !state.order.isEmpty {
+        let rows = state.filter.isEmpty ? all : all.filter { state.filter.matches(searchable(pane, $0, shown)) }
+        var keys = sortKeys(pane, rows, state.sort, shown)
+        if isSteady, pane != .events, !state.order.isEmpty {
             let ranks = Dictionary(
                 state.order.enumerated().map { ($0.element, $0.offset) },
                 uniquingKeysWith: { a, _ in a }
             )
-            let ranked = rows.map { (row: $0, rank: ranks[identity(pane, $0, shown)] ?? Int.max) }
-            rows = ranked.sorted { $0.rank != $1.rank ? $0.rank < $1.rank : inOrder($0.row, $1.row) }.map(\.row)
-        } else {
-            rows.sort(by: inOrder)
+            // What is new comes after everything that has its place.
+            for position in keys.indices { keys[position].place = ranks[keys[position].id] ?? .max }
         }
-        state.update(rows: rows, order: rows.map { identity(pane, $0, shown) }, total: all.count)
+        keys.sort()
+        state.update(rows: keys.map(\.row), order: keys.map(\.id), total: all.count)
         tables[pane] = state
     }
 
@@ -49,72 +48,64 @@ extension ConsoleModel {
         }
     }
 
-    private func identity(_ pane: Pane, _ row: Int, _ shown: Snapshot) -> String {
-        switch pane {
-        case .cameras: shown.cameras[row].id
-        case .viewers, .cameraViewers: shown.viewers[row].id
-        case .pairs, .viewerPairs: shown.pairs[row].id
-        case .hls: shown.hls[row].id
-        case .events: String(eventLog[row].id)
-        }
-    }
-
-    /// The comparison for `sort`; ends in the identity, so that equal rows never change places.
-    private func ordering(_ pane: Pane, _ sort: SortOrder, _ shown: Snapshot) -> (Int, Int) -> Bool {
+    /// What rows are compared by; looked up once, because snapshots are large and sorting compares often.
+    private func sortKeys(_ pane: Pane, _ rows: [Int], _ sort: SortOrder, _ shown: Snapshot) -> [SortKey] {
         switch pane {
         case .cameras:
-            return { a, b in
-                let (a, b) = (shown.cameras[a], shown.cameras[b])
-                switch sort {
-                case .severity where a.severity != b.severity: return a.severity > b.severity
-                case .rate where a.bitrate != b.bitrate: return (a.bitrate ?? -1) > (b.bitrate ?? -1)
-                case .loss where a.loss != b.loss: return (a.loss ?? -1) > (b.loss ?? -1)
-                case .viewers where a.viewers != b.viewers: return a.viewers > b.viewers
-                default: return a.id < b.id
-                }
+            return rows.map { row in
+                let rank: Double? =
+                    switch sort {
+                    case .severity: Double(shown.cameras[row].severity.rawValue)
+                    case .rate: shown.cameras[row].bitrate
+                    case .loss: shown.cameras[row].loss
+                    case .viewers: Double(shown.cameras[row].viewers)
+                    default: nil
+                    }
+                return SortKey(row: row, id: shown.cameras[row].id, rank: rank, name: "")
             }
         case .viewers, .cameraViewers:
-            return { a, b in
-                let (a, b) = (shown.viewers[a], shown.viewers[b])
-                switch sort {
-                case .severity where a.severity != b.severity: return a.severity > b.severity
-                case .rate where a.bitrate != b.bitrate: return (a.bitrate ?? -1) > (b.bitrate ?? -1)
-                case .loss where a.loss != b.loss: return (a.loss ?? -1) > (b.loss ?? -1)
-                case .roundTrip where a.roundTrip != b.roundTrip: return (a.roundTrip ?? -1) > (b.roundTrip ?? -1)
-                case .age where a.age != b.age: return a.age < b.age
-                default: return (a.camera, a.id) < (b.camera, b.id)
-                }
+            return rows.map { row in
+                let rank: Double? =
+                    switch sort {
+                    case .severity: Double(shown.viewers[row].severity.rawValue)
+                    case .rate: shown.viewers[row].bitrate
+                    case .loss: shown.viewers[row].loss
+                    case .roundTrip: shown.viewers[row].roundTrip
+                    case .age: -shown.viewers[row].age
+                    default: nil
+                    }
+                return SortKey(row: row, id: shown.viewers[row].id, rank: rank, name: shown.viewers[row].camera)
             }
         case .pairs, .viewerPairs:
-            let severity = Dictionary(shown.viewers.map { ($0.id, $0.severity) }, uniquingKeysWith: { a, _ in a })
-            return { a, b in
-                let (a, b) = (shown.pairs[a], shown.pairs[b])
-                let (x, y) = (severity[a.viewer] ?? .unknown, severity[b.viewer] ?? .unknown)
-                switch sort {
-                case .severity where x != y: return x > y
-                case .roundTrip where a.roundTrip != b.roundTrip: return (a.roundTrip ?? -1) > (b.roundTrip ?? -1)
-                case .path where a.local != b.local: return a.local < b.local
-                default:
-                    if a.viewer != b.viewer { return a.viewer < b.viewer }
-                    return a.isNominated != b.isNominated ? a.isNominated : a.id < b.id
-                }
+            return rows.map { row in
+                let rank: Double? =
+                    switch sort {
+                    case .severity:
+                        index.viewers[shown.pairs[row].viewer].map { Double(shown.viewers[$0].severity.rawValue) }
+                    case .roundTrip: shown.pairs[row].roundTrip
+                    default: nil
+                    }
+                let name = sort == .path ? shown.pairs[row].local : shown.pairs[row].viewer
+                // The pair in use before the others of its viewer.
+                let order = shown.pairs[row].isNominated ? 0 : 1
+                return SortKey(row: row, id: shown.pairs[row].id, rank: rank, name: name, order: order)
             }
         case .hls:
-            return { a, b in
-                let (a, b) = (shown.hls[a], shown.hls[b])
-                switch sort {
-                case .severity where a.severity != b.severity: return a.severity > b.severity
-                case .latency where a.latencyMaximum != b.latencyMaximum:
-                    return (a.latencyMaximum ?? -1) > (b.latencyMaximum ?? -1)
-                case .viewers where a.viewers != b.viewers: return a.viewers > b.viewers
-                default: return a.id < b.id
-                }
+            return rows.map { row in
+                let rank: Double? =
+                    switch sort {
+                    case .severity: Double(shown.hls[row].severity.rawValue)
+                    case .latency: shown.hls[row].latencyMaximum
+                    case .viewers: Double(shown.hls[row].viewers)
+                    default: nil
+                    }
+                return SortKey(row: row, id: shown.hls[row].id, rank: rank, name: "")
             }
         case .events:
-            return { [eventLog] a, b in
-                let (a, b) = (eventLog[a], eventLog[b])
-                if sort == .severity, a.severity != b.severity { return a.severity > b.severity }
-                return a.id > b.id
+            // The log is newest first already.
+            return rows.map { row in
+                let rank = sort == .severity ? Double(eventLog[row].severity.rawValue) : nil
+                return SortKey(row: row, id: String(eventLog[row].id), rank: rank, name: "", order: row)
             }
         }
     }
@@ -198,5 +189,33 @@ extension Searchable {
                 "sev": Double(viewer.severity.rawValue), "age": viewer.age,
             ]
         )
+    }
+}
+
+/// What a row is compared by: its place if it has one, the highest rank, then names; ends in the identity, so that equal
+/// rows never change places.
+private struct SortKey: Comparable {
+    var row: Int
+    var id: String
+    var rank: Double
+    var name: String
+    var order: Int
+    /// Where the row was, while rows must not move.
+    var place = 0
+
+    /// - Parameter rank: What is not known comes last.
+    init(row: Int, id: String, rank: Double?, name: String, order: Int = 0) {
+        self.row = row
+        self.id = id
+        self.rank = rank.map { $0.isNaN ? -.infinity : $0 } ?? -.infinity
+        self.name = name
+        self.order = order
+    }
+
+    static func < (a: SortKey, b: SortKey) -> Bool {
+        if a.place != b.place { return a.place < b.place }
+        if a.rank != b.rank { return a.rank > b.rank }
+        if a.name != b.name { return a.name < b.name }
+        return a.order != b.order ? a.order < b.order : a.id < b.id
     }
 }

@@ -153,7 +153,8 @@ func sparkline(_ series: Series, width: Int, secondsPerCell: Int, glyphs: Glyphs
             line.append(" ")
             continue
         }
-        let level = top > 0 ? Int((value / top * 8).rounded()).clamped(to: 1...8) : 1
+        // Seven eighths at most: a blank line stays between the rows of a table.
+        let level = top > 0 ? Int((value / top * 7).rounded()).clamped(to: 1...7) : 1
         line.append(
             glyphs == .ascii ? (level > 5 ? ":" : level > 1 ? "." : "_") : Unicode.Scalar(0x2580 + UInt32(level)) ?? " "
         )

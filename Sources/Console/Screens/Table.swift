@@ -74,7 +74,7 @@ struct Table<Row> {
         _ rect: Rect,
         on canvas: inout Canvas
     ) {
-        let mark = mark(row)
+        let mark = isStale ? Span("?", .unknown) : mark(row)
         canvas.text(mark.text, rect.x, y, mark.role, width: 1)
         if isSelected, selection == .active { canvas.text(">", rect.x + 1, y, .key) }
         var x = rect.x + 2

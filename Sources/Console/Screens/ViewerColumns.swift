@@ -36,7 +36,9 @@ extension ConsoleModel {
                 return Span(freezes.map { Format.count($0) } ?? "-", (freezes ?? 0) > 0 ? .warning : .dim)
             },
             Column("UP", 5, priority: 7) { Span(Format.calmAge($0.age), .dim) },
-            Column("CLIENT", 9, priority: 6, left: true, growth: 9) { Span($0.client.isEmpty ? "-" : $0.client, .dim) },
+            Column("CLIENT", 11, priority: 6, left: true, growth: 9) {
+                Span($0.client.isEmpty ? "-" : $0.client, .dim)
+            },
             Column("ADDRESS", 15, priority: 13, left: true, growth: 24) { Span($0.remote, .dim) },
             Column("WHY", 24, priority: 14, left: true, growth: 60) { Span($0.why, Role($0.severity)) },
         ]
