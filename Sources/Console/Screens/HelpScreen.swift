@@ -4,21 +4,14 @@ extension ConsoleModel {
     /// Help, made from the commands: what can be done here, and why what cannot.
     func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
         let bounds = canvas.bounds
-        let rect = Rect(0, 0, bounds.width, bounds.height).inset(
-            left: min(2, bounds.width / 20),
-            top: bounds.height > 20 ? 2 : 0,
-            right: min(2, bounds.width / 20),
-            bottom: bounds.height > 20 ? 2 : 0
-        )
-        canvas.fill(rect, .dialog)
-        guard rect.width > 12, rect.height > 3 else {
-            canvas.text(fitted("help: Esc closes", rect.width), rect.x, rect.y, .dialogTitle)
-            return
-        }
-        canvas.text(" Help ", rect.x + 2, rect.y, .dialogTitle)
-        canvas.text("j k scroll   any other key closes ", endingAt: rect.right, rect.y, .dialog)
-        let body = rect.inset(left: 2, top: 1, right: 2, bottom: 0)
-        let columns = body.width >= 130 ? 2 : 1
+        // Header and key line stay in view where there is room for both.
+        let margin = bounds.height > 20 ? 1 : 0
+        let rect = Rect(0, margin, bounds.width, bounds.height - 2 * margin)
+        guard drawBox("Help", rect, isDanger: false, on: &canvas) else { return }
+        let hint = " j k scroll   any other key closes "
+        if rect.width > hint.count + 14 { canvas.text(hint, endingAt: rect.right - 2, rect.y, .dialog) }
+        let body = rect.inset(left: 2, top: 1, right: 2, bottom: 1)
+        let columns = body.width >= 140 ? 2 : 1
         let lines = helpLines(width: body.width / columns - 2)
         let perColumn = columns == 2 ? max(body.height, (lines.count + 1) / 2) : lines.count
         let limit = max(0, perColumn - body.height)

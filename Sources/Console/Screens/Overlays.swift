@@ -20,10 +20,23 @@ extension ConsoleModel {
         let width = min(widest + 4, bounds.width)
         let height = min(lines.count + 2, bounds.height)
         let rect = Rect((bounds.width - width) / 2, max(0, (bounds.height - height) / 2), width, height)
+        guard drawBox(title, rect, isDanger: isDanger, on: &canvas) else { return }
+        // The last line holds the keys: on a low screen the text before it gives way.
+        let room = rect.height - 2
+        let visible = lines.count > room ? Array(lines.prefix(room - 1)) + lines.suffix(1) : lines
+        for (row, spans) in visible.enumerated() {
+            canvas.spans(spans, rect.x + 2, rect.y + 1 + row, width: rect.width - 4)
+        }
+    }
+
+    /// A framed, empty box over the screen.
+    ///
+    /// - Returns: Whether there is room for text in it.
+    func drawBox(_ title: String, _ rect: Rect, isDanger: Bool, on canvas: inout Canvas) -> Bool {
         canvas.fill(rect, .dialog)
         guard rect.height >= 3, rect.width >= 6 else {
             canvas.text(fitted(title, rect.width), rect.x, rect.y, isDanger ? .danger : .dialogTitle)
-            return
+            return false
         }
         let line = String(repeating: "─", count: rect.width - 2)
         canvas.text("╭" + line + "╮", rect.x, rect.y, .dialog)
@@ -33,12 +46,7 @@ extension ConsoleModel {
             canvas.text("│", rect.right - 1, y, .dialog)
         }
         canvas.text(" " + fitted(title, rect.width - 6) + " ", rect.x + 2, rect.y, isDanger ? .danger : .dialogTitle)
-        // The last line holds the keys: on a low screen the text before it gives way.
-        let room = rect.height - 2
-        let visible = lines.count > room ? Array(lines.prefix(room - 1)) + lines.suffix(1) : lines
-        for (row, spans) in visible.enumerated() {
-            canvas.spans(spans, rect.x + 2, rect.y + 1 + row, width: rect.width - 4)
-        }
+        return true
     }
 
     private func drawConfirmation(_ confirmation: Confirmation, on canvas: inout Canvas) {
