@@ -28,6 +28,8 @@ final class Camera {
     var tracks: [RTSPTrack] = []
     /// Reception of each track, index as in ``tracks``.
     var ingests: [TrackIngest] = []
+    /// What came before the camera had answered PLAY.
+    var earlyPackets = EarlyPackets()
     /// Reception in the last attempt; timelines and sequence numbers go on from there.
     var earlierIngests: [TrackIngest] = []
     /// What the camera settled on; `nil` before PLAY.

@@ -142,7 +142,6 @@ extension RelayShard {
     /// Ends the attempt, politely where the session stands.
     func disconnect(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
         camera.retryAt = nil
-        camera.reportAt = nil
         guard camera.client != nil else { return }
         var list: [RTSPEffect] = []
         camera.client?.teardown(at: now, into: &list)
@@ -157,6 +156,8 @@ extension RelayShard {
     func mediaEnded(_ camera: Camera, at now: Instant) {
         if !camera.ingests.isEmpty { camera.earlierIngests = camera.ingests }
         camera.ingests = []
+        camera.earlyPackets = EarlyPackets()
+        camera.reportAt = nil
         camera.liveSince = nil
         camera.lastMediaAt = nil
         camera.lossWindow = []

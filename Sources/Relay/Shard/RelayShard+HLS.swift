@@ -46,7 +46,9 @@ extension RelayShard {
             viewer.lastHLSRequestAt = now
             viewer.hlsScheme = request.scheme
         }
-        if let response = answer(request, camera: camera, viewer: viewer, at: now) { return .response(response) }
+        let answer = answer(request, camera: camera, viewer: viewer, at: now)
+        camera.stream.hls?.noteRequest(at: now)
+        if let answer { return .response(answer) }
 
         guard pendingHLS.count < Self.pendingLimit else {
             return .response(.failure(503, "too many requests are waiting", retryAfter: 1))
@@ -91,8 +93,6 @@ extension RelayShard {
             if camera.isPulled || camera.retryAt != nil { return nil }
             return .failure(503, "\(camera.name) has nothing to show: \(camera.reason)", retryAfter: 2)
         }
-        hls.lastRequestAt = now
-        hls.requests.add(1, at: now)
         switch request.resource {
         case Self.multivariantName:
             let query = viewer.map { "viewer=\($0.id)" } ?? ""
@@ -167,7 +167,10 @@ extension RelayShard {
     /// Hands live packets to the camera's HLS stream and answers who waited for them.
     func feedHLS(_ packets: [StreamPacket], of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
         if let hls = camera.stream.hls {
-            guard hls.append(packets, isVideo: camera.stream.isVideo, at: now) else { return }
+            let isChanged = hls.append(packets, isVideo: camera.stream.isVideo, at: now)
+            // Before the first part every picture may be the one with which enough is known to publish.
+            let mayPublish = hls.muxer.publishedParts == 0 && packets.contains(where: \.isMarker)
+            guard isChanged || mayPublish else { return }
         } else {
             guard !pendingHLS.isEmpty, packets.contains(where: \.isMarker),
                 pendingHLS.values.contains(where: { $0.camera === camera })
@@ -200,18 +203,31 @@ extension RelayShard {
             effects.append(.hlsResponse(ticket: ticket, .failure(503, "\(pending.camera.name): \(why)", retryAfter: 1)))
         }
         for camera in cameras.values {
-            guard let hls = camera.stream.hls, now - hls.lastRequestAt > Self.idleLimit else { continue }
-            closeHLS(of: camera, into: &effects)
+            guard let hls = camera.stream.hls else { continue }
+            hls.waiting.removeAll { pendingHLS[$0] == nil }
+            if hls.waiting.isEmpty, now - hls.lastRequestAt > Self.idleLimit {
+                closeHLS(of: camera, at: now, into: &effects)
+            }
         }
     }
 
     /// Ends a camera's HLS stream; viewers that come back get a new one.
-    func closeHLS(of camera: Camera, into effects: inout [ShardEffect]) {
-        camera.stream.hls = nil
+    func closeHLS(of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
+        camera.stream.closeHLS(at: now)
         for (ticket, pending) in pendingHLS where pending.camera === camera {
             pendingHLS[ticket] = nil
             effects.append(.hlsResponse(ticket: ticket, .failure(503, "the stream begins anew", retryAfter: 1)))
         }
+    }
+
+    /// Answers everybody who waits: nothing more will come.
+    func refuseWaiting(into effects: inout [ShardEffect]) {
+        for ticket in pendingHLS.keys {
+            effects.append(
+                .hlsResponse(ticket: ticket, .failure(503, "the relay is shutting down", retryAfter: 5))
+            )
+        }
+        pendingHLS = [:]
     }
 
     /// Answers what a viewer that ends still waits for.

@@ -47,14 +47,11 @@ extension RelayShard {
                 described(camera, tracks, at: now, into: &effects)
             case .playing(let transport, _):
                 playing(camera, by: transport, at: now, into: &effects)
+                for (track, bytes) in camera.earlyPackets.take() {
+                    admitted += receive(bytes, track: track, of: camera, at: now, into: &effects)
+                }
             case .rtp(let track, let bytes):
-                guard camera.ingests.indices.contains(track) else { continue }
-                camera.received.add(bytes.count, at: now)
-                var packets: [StreamPacket] = []
-                var notices: [IngestNotice] = []
-                camera.ingests[track].receive(bytes, at: now, into: &packets, notices: &notices)
-                applyNotices(notices, track: track, of: camera, at: now, into: &effects)
-                admitted += admit(packets, to: camera, at: now, into: &effects)
+                admitted += receive(bytes, track: track, of: camera, at: now, into: &effects)
             case .rtcp(let track, let bytes):
                 guard camera.ingests.indices.contains(track) else { continue }
                 // A camera's broken RTCP costs its clock, not its picture.
@@ -75,6 +72,28 @@ extension RelayShard {
         wake(by: camera.nextDeadline)
     }
 
+    /// Takes an RTP packet.
+    ///
+    /// - Returns: What may be delivered.
+    private func receive(
+        _ rtp: [UInt8],
+        track: Int,
+        of camera: Camera,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) -> [StreamPacket] {
+        guard camera.ingests.indices.contains(track) else {
+            if camera.ingests.isEmpty { camera.earlyPackets.append(rtp, track: track) }
+            return []
+        }
+        camera.received.add(rtp.count, at: now)
+        var packets: [StreamPacket] = []
+        var notices: [IngestNotice] = []
+        camera.ingests[track].receive(rtp, at: now, into: &packets, notices: &notices)
+        applyNotices(notices, track: track, of: camera, at: now, into: &effects)
+        return admit(packets, to: camera, at: now, into: &effects)
+    }
+
     private func described(
         _ camera: Camera,
         _ tracks: [RTSPTrack],
@@ -88,7 +107,7 @@ extension RelayShard {
                 endPeer(of: viewer, at: now, into: &effects)
                 log(.info, "must connect again: the camera's codecs changed", viewer: viewer.id, at: now)
             }
-            closeHLS(of: camera, into: &effects)
+            closeHLS(of: camera, at: now, into: &effects)
         }
     }
 

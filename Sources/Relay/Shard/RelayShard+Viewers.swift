@@ -157,7 +157,11 @@ extension RelayShard {
         guard let viewer = viewers[id] else { return }
         viewer.report = report
         viewer.reportedAt = now
-        if viewer.firstFrameAt == nil, report.framesDecoded ?? 0 > 0 { viewer.firstFrameAt = now }
+        if viewer.firstFrameAt == nil, report.framesDecoded ?? 0 > 0 {
+            // The page measured it; the report may come 2 s later.
+            let measured = report.firstFrameMilliseconds.map { viewer.joinedAt + .milliseconds(Int64(clampingMilliseconds: $0)) }
+            viewer.firstFrameAt = min(measured ?? now, now)
+        }
         if let playing = report.playing, playing != viewer.delivery {
             let reason = report.reason.map { ": \($0)" } ?? ""
             viewer.delivery = playing
@@ -326,4 +330,11 @@ extension RelayShard {
     private static let clockInterval: Duration = .seconds(5)
     /// A viewer without peer and without signalling is gone when it asked for nothing for this long.
     private static let silenceLimit: Duration = .seconds(20)
+}
+
+extension Int64 {
+    /// A page's milliseconds: whatever it says, a day at most and never negative.
+    fileprivate init(clampingMilliseconds value: Double) {
+        self = value.isFinite ? Int64(Swift.min(Swift.max(value, 0), 86_400_000)) : 0
+    }
 }

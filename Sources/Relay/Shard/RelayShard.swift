@@ -109,6 +109,7 @@ public final class RelayShard {
         for viewer in viewers.values.sorted(by: { $0.joinedAt < $1.joinedAt }) {
             end(viewer, reason: "the relay is shutting down", retryAfter: 5, at: now, into: &effects)
         }
+        refuseWaiting(into: &effects)
         for camera in cameras.values { disconnect(camera, at: now, into: &effects) }
     }
 

@@ -30,9 +30,16 @@ final class HLSStream {
         var configuration = HLSConfiguration(prefix: prefix, wallClockAtZero: wallClockAtZero)
         configuration.frameInterval = frameInterval
         configuration.keyframeInterval = keyframeInterval
+        configuration.firstMediaSequenceNumber = stream.firstHLSSequence
         muxer = try HLSMuxer(tracks: stream.tracks, configuration: configuration, at: now)
         lastRequestAt = now
         if stream.cache.isUsable { _ = append(stream.cache.packets, isVideo: stream.isVideo, at: now) }
+    }
+
+    /// Counts a request.
+    func noteRequest(at now: Instant) {
+        lastRequestAt = now
+        requests.add(1, at: now)
     }
 
     /// Takes live packets.

@@ -14,6 +14,8 @@ final class Stream {
     private(set) var subscribers: [Subscriber] = []
     /// The HLS stream, while somebody asks for it.
     var hls: HLSStream?
+    /// Where the next HLS stream begins to number its segments: players that paused must not see numbers go back.
+    private(set) var firstHLSSequence = 0
 
     private var nextSequence: [UInt64] = []
     private var isInterrupted: [Bool] = []
@@ -53,6 +55,15 @@ final class Stream {
         cache.removeAll()
         awaitsKeyframe = true
         isInterrupted = [Bool](repeating: true, count: tracks.count)
+    }
+
+    /// Ends the HLS stream.
+    func closeHLS(at now: Instant) {
+        if let last = hls?.muxer.status(at: now).segments.last?.mediaSequenceNumber {
+            // One above the open segment, which may not be listed.
+            firstHLSSequence = last + 2
+        }
+        hls = nil
     }
 
     /// Takes in packets of one track in order: numbers them, withholds what cannot be decoded, fills the cache.
