@@ -8,9 +8,11 @@ struct EarlyPackets {
 
     /// Most bytes kept: a large keyframe.
     static let byteLimit = 2 << 20
+    /// Most packets kept.
+    static let packetLimit = 4_096
 
     mutating func append(_ bytes: [UInt8], track: Int) {
-        guard byteCount + bytes.count <= Self.byteLimit else { return }
+        guard packets.count < Self.packetLimit, byteCount + bytes.count <= Self.byteLimit else { return }
         byteCount += bytes.count
         packets.append((track, bytes))
     }

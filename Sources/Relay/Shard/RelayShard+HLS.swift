@@ -119,6 +119,10 @@ extension RelayShard {
                 if let viewer {
                     viewer.lastHLSMediaAt = now
                     if viewer.firstHLSMediaAt == nil { viewer.firstHLSMediaAt = now }
+                    if let span = hls.muxer.span(ofResource: request.resource) {
+                        if viewer.hlsJoinedBehind == nil { viewer.hlsJoinedBehind = now - span.start }
+                        viewer.hlsFetchedBehind = now - span.end
+                    }
                 }
                 var response = served(body, type: "video/mp4", to: viewer, by: hls, at: now)
                 response.cacheControl = "public, max-age=3600, immutable"

@@ -1,0 +1,133 @@
+import Testing
+
+@testable import Relay
+
+/// How bad a camera is, and why.
+struct CameraHealthTests {
+    private func health(_ state: CameraState, _ change: (inout CameraSnapshot) -> Void = { _ in }) -> CameraHealth {
+        var camera = CameraSnapshot(id: "gate", generation: 1, state: state, source: "")
+        camera.reason = "the state's reason"
+        camera.remedy = "the state's remedy"
+        change(&camera)
+        return CameraHealth(of: camera)
+    }
+
+    @Test(arguments: [
+        (CameraState.retrying, Severity.critical), (.held, .critical), (.stalled, .critical), (.stopped, .info),
+        (.idle, .info), (.live, .ok), (.connecting, .info), (.negotiating, .info), (.starting, .info),
+    ])
+    func `each state is as bad as it is, with its own words`(state: CameraState, severity: Severity) {
+        let health = health(state)
+        #expect(health.severity == severity)
+        #expect(health.reason == "the state's reason" && health.remedy == "the state's remedy")
+    }
+
+    @Test(arguments: [CameraState.connecting, .negotiating, .starting])
+    func `a start that takes longer than 5 s is a warning`(state: CameraState) {
+        #expect(health(state) { $0.stateAge = 5 }.severity == .info)
+        #expect(health(state) { $0.stateAge = 5.1 }.severity == .warning)
+    }
+
+    @Test func `lost packets are told with value, window and threshold`() {
+        #expect(health(.live) { $0.loss = 0.4 }.severity == .ok)
+        let some = health(.live) { $0.loss = 0.5 }
+        #expect(some.severity == .warning)
+        #expect(some.reason == "loses 0.5 % of its packets (over 10 s; warns from 0.5 %)")
+        #expect(some.remedy == "Check the network to the camera, or set `transport: tcp`.")
+        #expect(health(.live) { $0.loss = 5 }.severity == .critical)
+    }
+
+    @Test func `a keyframe is overdue after 15 s, or three groups of pictures`() {
+        #expect(health(.live) { $0.keyframeAge = 15 }.severity == .ok)
+        let overdue = health(.live) { $0.keyframeAge = 16 }
+        #expect(overdue.severity == .warning)
+        #expect(overdue.reason == "no keyframe for 16 s; new viewers wait for a picture")
+        #expect(health(.live) { ($0.keyframeAge, $0.gopSeconds) = (29, 10) }.severity == .ok)
+        #expect(health(.live) { ($0.keyframeAge, $0.gopSeconds) = (31, 10) }.severity == .warning)
+    }
+}
+
+/// How bad a viewer's picture is, and why.
+struct ViewerHealthTests {
+    private func health(
+        _ delivery: Delivery = .webrtc,
+        control: ControlChannel = .page,
+        camera: CameraState = .live,
+        _ change: (inout ViewerSnapshot) -> Void
+    ) -> ViewerHealth {
+        var viewer = ViewerSnapshot(id: "v", generation: 1, camera: "gate", delivery: delivery, control: control)
+        viewer.state = .playing
+        viewer.age = 100
+        change(&viewer)
+        return ViewerHealth(of: viewer, camera: CameraSnapshot(id: "gate", generation: 1, state: camera, source: ""))
+    }
+
+    @Test func `a viewer that plays is well`() {
+        #expect(
+            health { _ in }
+                == ViewerHealth(
+                    of: .init(id: "", generation: 1, camera: "", delivery: .hls, control: .page),
+                    camera: .init(id: "", generation: 1, state: .live, source: "")
+                )
+        )
+        #expect(health { _ in }.severity == .ok && health { _ in }.why.isEmpty)
+    }
+
+    @Test func `a viewer of a camera that is away is not to blame`() {
+        let health = health(camera: .retrying) { ($0.state, $0.loss) = (.waiting, 50) }
+        #expect(health.severity == .warning)
+        #expect(health.why == "sees nothing new: the camera is retrying")
+    }
+
+    @Test func `no check after 4 s points at UDP, checks without DTLS at something else`() {
+        #expect(health { ($0.state, $0.age) = (.connecting, 4) }.severity == .ok)
+        let blocked = health { ($0.state, $0.age) = (.connecting, 5) }
+        #expect(
+            blocked.why
+                == "no connectivity check has arrived: UDP to the media port is blocked, or the address is not reachable"
+        )
+        #expect(blocked.hint == "Let the client's network reach the media port, or force HLS.")
+        let halfway = health {
+            ($0.state, $0.age) = (.connecting, 5)
+            $0.ladder = [.init(name: "first check", after: 10)]
+        }
+        #expect(halfway.why == "checks arrive, but DTLS has not completed")
+    }
+
+    @Test func `loss warns from 2 percent and is critical from 10`() {
+        #expect(health { $0.loss = 1.9 }.severity == .ok)
+        #expect(health { $0.loss = 2 }.severity == .warning)
+        #expect(health { $0.loss = 2 }.why == "loss 2.0 % (warns from 2.0 %)")
+        #expect(health { $0.loss = 2 }.hint == "s moves this viewer to HLS.")
+        #expect(health { $0.loss = 10 }.severity == .critical)
+        #expect(health(control: .whep) { $0.loss = 10 }.hint.isEmpty, "what cannot be switched is not offered")
+    }
+
+    @Test func `a round trip of 300 ms is a warning`() {
+        #expect(health { $0.roundTrip = 299 }.severity == .ok)
+        #expect(health { $0.roundTrip = 300 }.why == "round trip 300 ms (warns from 300 ms)")
+    }
+
+    @Test func `by HLS it is the distance to live that counts`() {
+        #expect(health(.hls) { ($0.behindLive, $0.loss) = (12, 50) }.severity == .ok)
+        #expect(health(.hls) { $0.behindLive = 13 }.why == "is 13 s behind live")
+    }
+
+    @Test func `freezes count when they are more than a fiftieth of the time`() {
+        func frozen(_ seconds: Double, of age: Double) -> ViewerHealth {
+            health {
+                var report = ViewerReport()
+                (report.freezes, report.freezeSeconds) = (3, seconds)
+                $0.report = report
+                $0.age = age
+            }
+        }
+        #expect(frozen(1.9, of: 100).severity == .ok)
+        #expect(frozen(2.1, of: 100).why == "froze 3 times, 2.1 s in all")
+        #expect(frozen(0.9, of: 10).severity == .ok)
+    }
+
+    @Test func `silence is a warning`() {
+        #expect(health { $0.state = .silent }.why == "nothing heard from it; ends soon")
+    }
+}
