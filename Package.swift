@@ -68,7 +68,7 @@ let package = Package(
         ),
 
         // Shells: the only code that touches the operating system.
-        core("Terminal", ["CNcurses", "Console", "Wire"]),
+        core("Terminal", ["CNcurses", "Console", "Relay", "Wire"]),
         .target(
             name: "Gateway",
             dependencies: [
@@ -101,7 +101,7 @@ let package = Package(
         ),
 
         // Pure: no I/O, no clock.
-        core("Console", ["Relay", "Wire"]),
+        core("Console", ["Relay", "Media", "Wire"]),
         core("Relay", ["WebRTC", "ICE", "DTLS", "HLS", "RTSP", "RTP", "Media", "Digests", "Wire"]),
 
         // Protocol cores, sans I/O.
@@ -160,7 +160,12 @@ let package = Package(
             exclude: ["js"],
             swiftSettings: ours
         ),
-        tests("Console", ["Relay", "Media", "Wire"]),
+        .testTarget(
+            name: "ConsoleTests",
+            dependencies: ["Console", "TestSupport", "Relay", "Media", "Wire"],
+            exclude: ["Screens"],
+            swiftSettings: ours
+        ),
         tests("Terminal", ["Console", "Relay", "Media", "Wire"]),
         .testTarget(name: "MediaProcessTests", dependencies: ["signalbox-media"], swiftSettings: ours),
     ]

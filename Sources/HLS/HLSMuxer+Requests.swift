@@ -111,6 +111,26 @@ extension HLSMuxer {
         }
     }
 
+    /// The moments on the relay's clock of which a segment or part shows the pictures; `nil` for other resources.
+    public func span(ofResource name: String) -> (start: Instant, end: Instant)? {
+        guard let segmenter, let resource = ResourceName(name, prefix: prefix) else { return nil }
+        func instant(_ segment: MediaSegment, after ticks: Int64) -> Instant {
+            let start = Instant(nanoseconds: (segment.programDateTime - configuration.wallClockAtZero) * 1_000_000)
+            return start + .nanoseconds(ticks * 100_000 / 9)
+        }
+        switch resource {
+        case .initSegment: return nil
+        case .segment(let number):
+            return segmenter.window.segment(number).map { (instant($0, after: 0), instant($0, after: $0.duration)) }
+        case .part(let number, let index):
+            guard let segment = segmenter.window.segment(number), segment.parts.indices.contains(index) else {
+                return nil
+            }
+            let start = segment.parts[..<index].reduce(0) { $0 + $1.duration }
+            return (instant(segment, after: start), instant(segment, after: start + segment.parts[index].duration))
+        }
+    }
+
     private mutating func publishOnRequest(at now: Instant) -> Bool {
         publish(at: now)
         return segmenter != nil

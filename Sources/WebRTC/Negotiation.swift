@@ -116,7 +116,7 @@ extension Negotiation {
         audioUnavailableReason =
             switch first.codec {
             case .opus, .pcmu, .pcma: "The browser does not take \(first.encodingName) sound."
-            default: "The camera sends \(first.encodingName) sound, which browsers do not take by WebRTC."
+            default: "The camera sends \(first.codec == .other ? first.encodingName : first.codec.rawValue) sound, which browsers do not take by WebRTC."
             }
     }
 

@@ -8,6 +8,8 @@ import ssl
 import subprocess
 import urllib.request
 
+import pytest
+
 from harness import eventually, report
 from test_switching import camera_configuration
 
@@ -101,3 +103,50 @@ def test_hls_decodes_100_pictures_without_a_complaint(start) -> None:
     pictures = [line for line in done.stdout.splitlines() if not line.startswith("#")]
     assert len(pictures) == 100
     assert not [line for line in done.stderr.splitlines() if "error" in line.lower()], done.stderr
+
+
+LISTEN_BY_WHEP = """async (url) => {
+    const connection = new RTCPeerConnection();
+    connection.addTransceiver('audio', { direction: 'recvonly' });
+    connection.addTransceiver('video', { direction: 'recvonly' });
+    const streams = [];
+    connection.ontrack = (event) => {
+        const audio = new Audio();
+        audio.srcObject = new MediaStream([event.track]);
+        audio.play().catch(() => {});
+        streams.push(audio);
+    };
+    await connection.setLocalDescription(await connection.createOffer());
+    const response = await fetch(url, {
+        method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: connection.localDescription.sdp,
+    });
+    await connection.setRemoteDescription({ type: 'answer', sdp: await response.text() });
+    const read = async () => {
+        for (const report of (await connection.getStats()).values()) {
+            if (report.type === 'inbound-rtp' && report.kind === 'audio') {
+                const codec = (await connection.getStats()).get(report.codecId);
+                return { energy: report.totalAudioEnergy, packets: report.packetsReceived, codec: codec.mimeType };
+            }
+        }
+        return null;
+    };
+    for (let tries = 0; tries < 100; tries += 1) {
+        const heard = await read();
+        if (heard && heard.energy > 0) { connection.close(); return heard; }
+        await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const last = await read();
+    connection.close();
+    return last;
+}"""
+
+
+@pytest.mark.parametrize("audio, mime", [("pcmu", "audio/PCMU"), ("pcma", "audio/PCMA"), ("opus", "audio/opus")])
+def test_chromium_hears_sound_that_passes_through(start, chromium, audio: str, mime: str) -> None:
+    camera = start.gstreamer(audio=audio)
+    relay = start.relay({"yard": {"source": camera.url}})
+    relay.wait_for_camera("yard")
+    page = chromium.new_context(ignore_https_errors=True).new_page()
+    page.goto(f"{relay.page}/healthz")
+    heard = page.evaluate(LISTEN_BY_WHEP, f"{relay.page}/yard/whep")
+    assert heard and heard["codec"] == mime and heard["energy"] > 0, heard

@@ -108,6 +108,8 @@ def test_bare_hls_player_can_be_dropped_but_not_switched(start) -> None:
         viewer = eventually(lambda: next(iter(relay.viewers()), None), 10, "the player shows as a viewer")
         assert viewer["control"] == "hls" and viewer["delivery"] == "hls"
         eventually(lambda: relay.viewers()[0]["bytes"] > 100_000, 15, "its bytes are counted")
+        behind = relay.viewers()[0]["behindLive"]
+        assert 0 < behind < 30, behind
         try:
             relay.ctl("switch", viewer["id"], "webrtc")
             raise AssertionError("the switch was not refused")
@@ -116,3 +118,25 @@ def test_bare_hls_player_can_be_dropped_but_not_switched(start) -> None:
     finally:
         player.kill()
         player.wait()
+
+
+def test_a_viewer_resumes_when_its_camera_stalls_dies_and_returns(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    page = Watching(chromium, f"{relay.page}/clock")
+    viewer = page.wait_until_playing("webrtc")["viewer"]
+
+    demo.say("stall demo/clock")
+    relay.wait_for_camera("clock", "stalled", within=6)
+    eventually(lambda: relay.viewers()[0]["state"] == "waiting", 4, "the console says that the viewer waits")
+    demo.say("resume demo/clock")
+    page.wait_until_playing("webrtc", within=8)
+
+    demo.say("stop demo/clock")
+    relay.wait_for_camera("clock", "retrying", within=8)
+    demo.say("start demo/clock")
+    relay.wait_for_camera("clock", within=20)
+    page.wait_until_playing("webrtc", within=8)
+    assert page.state()["viewer"] == viewer
+    assert page.navigations == 1

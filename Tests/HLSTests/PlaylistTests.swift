@@ -248,6 +248,18 @@ struct PlaylistTests {
         #expect(status.isLowLatency && status.codecs == ["avc1.42c00c"])
     }
 
+    @Test func `a part's span is the time its pictures came from the camera`() throws {
+        var stream = SyntheticStream()
+        var muxer = try HLSMuxer(tracks: stream.tracks(), configuration: .test(), at: .zero)
+        for unit in stream.next(seconds: 20) { muxer.append(unit, at: unit.arrival) }
+        let segment = try #require(ReadPlaylist(muxer.text()).segments.last { $0.uri.hasSuffix(".m4s") })
+        let span = try #require(muxer.span(ofResource: segment.uri))
+        #expect(abs((span.end - span.start).inSeconds - 2) < 0.001)
+        let live = instant(stream.timestamp)
+        #expect(span.end <= live && live - span.end < .seconds(4))
+        #expect(muxer.span(ofResource: "nothing.m4s") == nil)
+    }
+
     @Test func `a stream without H264 is refused with a remedy`() throws {
         let tracks = [TrackFormat(codec: .h265, clockRate: 90_000)]
         #expect(throws: HLSFailure.noPlayableVideo) {

@@ -71,7 +71,7 @@ import Wire
         #expect(answer.media[0].direction == .inactive)
         #expect(
             peer.audioUnavailableReason
-                == "The camera sends MPEG4-GENERIC sound, which browsers do not take by WebRTC."
+                == "The camera sends AAC sound, which browsers do not take by WebRTC."
         )
     }
 

@@ -46,12 +46,14 @@ extension RelayShard {
             disconnect(camera, at: now, into: &effects)
             camera.generation += 1
             camera.backoff.reset()
+            camera.reordersPictures = false
             connect(camera, at: now, into: &effects)
         case .start:
             guard !camera.isPulled else { return .refused("\(camera.name) is running already; r restarts it") }
             camera.generation += 1
             camera.backoff.reset()
             camera.credentialHold.reset()
+            camera.reordersPictures = false
             connect(camera, at: now, into: &effects)
         case .kill:
             guard camera.state != .stopped else { return .refused("\(camera.name) is stopped already") }

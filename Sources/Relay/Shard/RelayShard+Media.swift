@@ -181,7 +181,7 @@ extension RelayShard {
                 camera.reordersPictures = true
                 log(
                     .warning,
-                    "pictures are reordered (B-frames): viewers get HLS; switch B-frames off in the camera for WebRTC",
+                    "pictures are reordered (B-frames): viewers get HLS; for WebRTC switch B-frames off in the camera and restart it",
                     camera: camera.name,
                     at: now
                 )

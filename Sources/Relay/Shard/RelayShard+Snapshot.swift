@@ -213,13 +213,13 @@ extension RelayShard {
     /// An HLS player that asks for nothing this long has stopped.
     private static let hlsSilence: Duration = .seconds(8)
 
-    /// What the page says, while it is fresh; for bare players the distance of what they fetch to the live edge.
+    /// What the page says, while it is fresh; for bare players an estimate from what they fetched.
     private func behindLive(_ viewer: Viewer, at now: Instant) -> Double? {
         if let at = viewer.reportedAt, now - at < .seconds(6), let behind = viewer.report?.behindLive { return behind }
-        guard viewer.delivery == .hls, let until = viewer.hlsFetchedUntil, let at = viewer.lastHLSMediaAt else {
+        guard viewer.delivery == .hls, let joined = viewer.hlsJoinedBehind, let newest = viewer.hlsFetchedBehind else {
             return nil
         }
-        return max(0, (at - until).inSeconds)
+        return max(0, max(joined, newest).inSeconds)
     }
 
     private func ladder(of viewer: Viewer, _ status: PeerStatus?) -> [ViewerSnapshot.LadderStep] {

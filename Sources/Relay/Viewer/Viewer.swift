@@ -41,8 +41,10 @@ final class Viewer {
     var firstHLSPlaylistAt: Instant?
     var firstHLSMediaAt: Instant?
     var hlsBytes: UInt64 = 0
-    /// End of the newest media it fetched, on the relay's clock: tells how far behind live it is.
-    var hlsFetchedUntil: Instant?
+    /// How old the first media was that it fetched, and how far the end of the newest was from live: a player plays on
+    /// from where it began, so it is at least this far behind live.
+    var hlsJoinedBehind: Duration?
+    var hlsFetchedBehind: Duration?
     var hlsScheme = "https"
 
     /// Bytes sent by any delivery.

@@ -98,6 +98,8 @@ func runConsoleWithRelay(
     _ appearance: AppearanceOptions
 ) async throws {
     let themes = try appearance.themes()
+    // Already here: the console puts back what it found, and a hang-up often comes twice.
+    signal(SIGHUP, SIG_IGN)
     let relay = try await RunningRelay.start(
         configuration,
         demo: demo,
@@ -132,7 +134,6 @@ func runConsoleWithRelay(
 
 /// Lets go of the terminal, so that neither its signals nor writes to it can reach the relay.
 private func detachFromTerminal() {
-    signal(SIGHUP, SIG_IGN)
     signal(SIGTTOU, SIG_IGN)
     signal(SIGTTIN, SIG_IGN)
     let null = open("/dev/null", O_RDWR)
