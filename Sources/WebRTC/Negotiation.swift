@@ -113,10 +113,11 @@ extension Negotiation {
             )
             return
         }
+        let name = first.codec == .other ? first.encodingName : first.codec.rawValue
         audioUnavailableReason =
             switch first.codec {
-            case .opus, .pcmu, .pcma: "The browser does not take \(first.encodingName) sound."
-            default: "The camera sends \(first.codec == .other ? first.encodingName : first.codec.rawValue) sound, which browsers do not take by WebRTC."
+            case .opus, .pcmu, .pcma: "The browser does not take \(name) sound."
+            default: "The camera sends \(name) sound, which browsers do not take by WebRTC."
             }
     }
 

@@ -252,7 +252,8 @@ struct PlaylistTests {
         var stream = SyntheticStream()
         var muxer = try HLSMuxer(tracks: stream.tracks(), configuration: .test(), at: .zero)
         for unit in stream.next(seconds: 20) { muxer.append(unit, at: unit.arrival) }
-        let segment = try #require(ReadPlaylist(muxer.text()).segments.last { $0.uri.hasSuffix(".m4s") })
+        let playlist = try #require(ReadPlaylist(muxer.text()))
+        let segment = try #require(playlist.segments.last { $0.uri.hasSuffix(".m4s") })
         let span = try #require(muxer.span(ofResource: segment.uri))
         #expect(abs((span.end - span.start).inSeconds - 2) < 0.001)
         let live = instant(stream.timestamp)

@@ -159,7 +159,9 @@ extension RelayShard {
         viewer.reportedAt = now
         if viewer.firstFrameAt == nil, report.framesDecoded ?? 0 > 0 {
             // The page measured it; the report may come 2 s later.
-            let measured = report.firstFrameMilliseconds.map { viewer.joinedAt + .milliseconds(Int64(clampingMilliseconds: $0)) }
+            let measured = report.firstFrameMilliseconds.map {
+                viewer.joinedAt + .milliseconds(Int64(clampingMilliseconds: $0))
+            }
             viewer.firstFrameAt = min(measured ?? now, now)
         }
         if let playing = report.playing, playing != viewer.delivery {
