@@ -79,10 +79,7 @@ struct CameraCommandTests {
         #expect(try world.operation("c1").outcome == .succeeded)
         #expect(try world.operation("c1").result == "stopped, 1 viewers stay and are told why")
         #expect(world.shard.owns(viewer: viewer))
-        guard case .source(let info) = world.messages[viewer]?.last else {
-            Issue.record("the page was not told")
-            return
-        }
+        let info = try #require(world.lastSource(viewer))
         #expect(info.state == .stopped)
         #expect(info.reason == "stopped by ana: lens is cleaned")
         try world.run(.seconds(300))

@@ -139,8 +139,11 @@ struct HLSServingTests {
         let playlist = try #require(try world.fetch("media.m3u8", viewer: id).response).text
         let (msn, parts) = try newest(playlist)
         let ticket = try #require(try world.fetch("media.m3u8", viewer: id, msn: msn, part: parts).ticket)
+        let stream = try #require(world.shard.cameras["gate"]?.stream.hls)
+        let requests = stream.requests.total
         #expect(world.shard.snapshot(at: world.now).hls.first?.blocked == 1)
         try world.run(.milliseconds(400))
+        #expect(stream.requests.total == requests, "a request that waits is one request")
         let answer = try #require(world.responses[ticket])
         #expect(answer.status == 200 && answer.viewer == id)
         let after = try newest(answer.text)

@@ -43,7 +43,8 @@ final class ScriptedCamera {
     private var sequence: UInt16 = 0
     private var timestamp: UInt32 = 0
 
-    static let interval: Duration = .milliseconds(40)
+    /// From one picture to the next.
+    var interval: Duration = .milliseconds(40)
 
     init(_ name: String) { self.name = name }
 
@@ -126,7 +127,9 @@ final class ScriptedCamera {
         if isKeyframe, withholdsKeyframes { return [] }
         // Shown in the order 0 2 1 4 3 6 5 …
         let shown = reordersPictures && !isKeyframe ? (number % 2 == 1 ? number + 1 : number - 1) : number
-        let at = timestamp &+ UInt32(truncatingIfNeeded: shown * 3_600)
+        let at =
+            timestamp &+ UInt32(truncatingIfNeeded: shown)
+            &* UInt32(truncatingIfNeeded: interval.wholeNanoseconds * 90 / 1_000_000)
         var bytes: [UInt8] = []
         if isKeyframe {
             bytes += packet(aggregate([Self.sps, Self.pps]), at: at, marker: false)

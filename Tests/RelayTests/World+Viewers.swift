@@ -123,6 +123,11 @@ extension World {
         return states
     }
 
+    /// What a viewer was last told about the camera.
+    func lastSource(_ viewer: String) -> SourceInfo? {
+        (messages[viewer] ?? []).compactMap { if case .source(let info) = $0 { info } else { nil } }.last
+    }
+
     /// What became of an HLS request.
     enum Fetched {
         case answered(HLSResponse)

@@ -133,7 +133,7 @@ final class World {
         case .picture(let name, let attempt):
             guard let camera = cameras[name], camera.isPlaying, attempts[name] == attempt else { return }
             let bytes = camera.nextPicture()
-            plan(.picture(name, attempt), after: ScriptedCamera.interval)
+            plan(.picture(name, attempt), after: camera.interval)
             if !bytes.isEmpty {
                 input { shard.cameraReceived(bytes, camera: name, attempt: attempt, at: $0, into: &$1) }
             }
@@ -164,9 +164,15 @@ final class World {
 
     /// The camera ends the connection.
     func closeCamera(_ name: String = "gate") {
-        guard let attempt = attempts[name] else { return }
+        guard connected.contains(name), let attempt = attempts[name] else { return }
         cameras[name]?.disconnected()
         input { shard.cameraClosed(camera: name, attempt: attempt, at: $0, into: &$1) }
+    }
+
+    /// Something arrives from the camera's host.
+    func send(_ bytes: [UInt8], from name: String) {
+        guard connected.contains(name), let attempt = attempts[name] else { return }
+        input { shard.cameraReceived(bytes, camera: name, attempt: attempt, at: $0, into: &$1) }
     }
 
     /// The page has its channel.
