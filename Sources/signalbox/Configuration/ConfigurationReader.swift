@@ -14,6 +14,8 @@ struct ConfigurationReader {
 
     /// Largest file that is read.
     static let byteLimit = 1 << 20
+    /// Largest password file that is read, in bytes.
+    static let passwordLimit = 4_096
     /// Most cameras in one file.
     static let cameraLimit = 2_000
 
@@ -29,7 +31,7 @@ struct ConfigurationReader {
         var reader = ConfigurationReader(file: path)
         let text: String
         do {
-            let data = try Data(contentsOf: URL(fileURLWithPath: path))
+            let data = try contents(of: URL(fileURLWithPath: path), atMost: byteLimit)
             guard data.count <= byteLimit else {
                 reader.report(nil, "", "the file is larger than 1 MiB", "Keep one relay's cameras in it")
                 throw ConfigurationError(problems: reader.problems)
@@ -53,10 +55,15 @@ struct ConfigurationReader {
         var reader = ConfigurationReader(file: file)
         var configuration = Configuration()
         do {
-            if let root = try Yams.compose(yaml: text) {
-                reader.read(root, into: &configuration)
-            } else {
-                reader.report(nil, "", "the file is empty", "Name at least one camera under `cameras:`")
+            // Nodes refer to their anchors weakly; the parser holds them.
+            let parser = try Parser(yaml: text)
+            try withExtendedLifetime(parser) {
+                if let root = try parser.singleRoot() {
+                    reader.refuseAnchors(in: root, "")
+                    reader.read(root, into: &configuration)
+                } else {
+                    reader.report(nil, "", "the file is empty", "Name at least one camera under `cameras:`")
+                }
             }
         } catch let error as YamlError {
             reader.report(error)
@@ -66,6 +73,17 @@ struct ConfigurationReader {
         guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.problems) }
         configuration.notices = reader.notices
         return configuration
+    }
+
+    /// The file's bytes, or so many of them that it is clear that it has more than `limit`.
+    private static func contents(of url: URL, atMost limit: Int) throws -> Data {
+        let file = try FileHandle(forReadingFrom: url)
+        defer { try? file.close() }
+        var data = Data()
+        while data.count <= limit, let more = try file.read(upToCount: limit + 1 - data.count), !more.isEmpty {
+            data += more
+        }
+        return data
     }
 
     private static func reason(_ error: any Error) -> String {
@@ -304,7 +322,7 @@ struct ConfigurationReader {
             }
             guard let path = string(value, key: "\(key).file") else { continue }
             let url = URL(fileURLWithPath: path, relativeTo: directory)
-            guard let data = try? Data(contentsOf: url), data.count <= 4_096,
+            guard let data = try? Self.contents(of: url, atMost: Self.passwordLimit), data.count <= Self.passwordLimit,
                 let text = String(data: data, encoding: .utf8)
             else {
                 report(
@@ -335,10 +353,6 @@ struct ConfigurationReader {
             return []
         }
         return pairs.compactMap { key, value in
-            if hasAnchor(value) || hasAnchor(key) {
-                report(value, path, "anchors and aliases are not allowed", "Write the value out")
-                return nil
-            }
             guard let name = key.string else {
                 report(key, path, "a key is no text", "Put it in quotes")
                 return nil
@@ -347,12 +361,24 @@ struct ConfigurationReader {
         }
     }
 
-    private func hasAnchor(_ node: Node) -> Bool {
+    /// Reports every anchored node. What an alias stands for is the anchored node again, which is not entered: files
+    /// that double themselves by aliases cost nothing.
+    private mutating func refuseAnchors(in node: Node, _ path: String) {
+        guard node.anchor == nil, node.alias == nil else {
+            report(node, path, "anchors and aliases are not allowed", "Write the value out")
+            return
+        }
         switch node {
-        case .scalar(let scalar): scalar.anchor != nil
-        case .mapping(let mapping): mapping.anchor != nil
-        case .sequence(let sequence): sequence.anchor != nil
-        case .alias: true
+        case .mapping(let pairs):
+            for (key, value) in pairs {
+                let place = path.isEmpty ? key.string ?? "" : "\(path).\(key.string ?? "")"
+                refuseAnchors(in: key, place)
+                refuseAnchors(in: value, place)
+            }
+        case .sequence(let items):
+            for item in items { refuseAnchors(in: item, path) }
+        case .scalar, .alias:
+            break
         }
     }
 
