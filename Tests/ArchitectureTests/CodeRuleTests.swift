@@ -87,7 +87,8 @@ struct CodeRuleTests {
         for file in try SourceTree.swiftFiles(in: "Sources") {
             for (number, text) in file.code
             where text.contains("@unchecked Sendable") || text.contains("nonisolated(unsafe)") {
-                let above = file.lines[max(0, number - 8)..<number]
+                // The comment may stand above a group of declarations.
+                let above = file.lines[..<number].reversed().prefix { !$0.isEmpty }
                 #expect(above.contains { $0.contains("//") }, "\(file.path):\(number) gives no reason")
             }
         }

@@ -12,13 +12,14 @@ struct GOPCacheTests {
         gap: Bool = false,
         marker: Bool = true,
         track: Int = 0,
-        bytes: Int = 10
+        bytes: Int = 10,
+        at arrival: Int? = nil
     ) -> StreamPacket {
         StreamPacket(
             track: track,
             sequence: UInt64(number),
             timestamp: Int64(number) * 3_600,
-            arrival: .zero + .milliseconds(40 * number),
+            arrival: .zero + .milliseconds(arrival ?? 40 * number),
             isMarker: marker,
             startsKeyframe: keyframe,
             isKeyframe: keyframe,
@@ -78,6 +79,14 @@ struct GOPCacheTests {
         #expect(cache.isUsable && cache.byteCount == GOPCache.byteLimit)
         cache.append(packet(2, bytes: 1), kind: .video)
         #expect(!cache.isUsable && cache.byteCount == 0)
+    }
+
+    @Test func `a group of very many tiny packets is not cached`() {
+        var cache = cache([packet(0, keyframe: true)])
+        for number in 1..<GOPCache.packetLimit { cache.append(packet(number, at: 0), kind: .video) }
+        #expect(cache.isUsable && cache.packets.count == GOPCache.packetLimit)
+        cache.append(packet(GOPCache.packetLimit, at: 0), kind: .video)
+        #expect(!cache.isUsable && cache.packets.isEmpty)
     }
 
     @Test func `a keyframe that is too large by itself is not cached`() {

@@ -165,9 +165,9 @@ final class ScriptedCamera {
     static let pps: [UInt8] = [0x68, 0xCB, 0x83, 0xCB, 0x20]
 
     /// A slice of `count` bytes without start codes in it.
-    private func slice(_ header: UInt8, _ count: Int) -> [UInt8] {
-        [header, 0x88] + (2..<count).map { UInt8(1 + $0 % 250) }
-    }
+    private func slice(_ header: UInt8, _ count: Int) -> [UInt8] { [header, 0x88] + Self.filler.prefix(count - 2) }
+
+    private static let filler = (2..<1_000).map { UInt8(1 + $0 % 250) }
 
     private func aggregate(_ units: [[UInt8]]) -> [UInt8] {
         var payload: [UInt8] = [0x78]
