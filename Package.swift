@@ -132,6 +132,17 @@ let package = Package(
             swiftSettings: ours
         ),
         tests("Wire"),
+        tests("Digests", ["Wire"]),
+        tests(
+            "Relay",
+            ["WebRTC", "ICE", "DTLS", "SDP", "RTP", "RTSP", "HLS", "Media", "Digests", "COpenSSL", "Wire"]
+        ),
+        .testTarget(name: "ArchitectureTests", swiftSettings: ours),
+        .testTarget(
+            name: "SignalboxTests",
+            dependencies: ["signalbox", "TestSupport", "Networking", "Relay", "RTSP", "Wire"],
+            swiftSettings: ours
+        ),
         tests("Media"),
         tests("SDP"),
         tests("RTP", ["Media", "COpenSSL"]),
@@ -152,6 +163,7 @@ let package = Package(
             name: "GatewayTests",
             dependencies: [
                 "Gateway", "TestSupport", "Relay", "Media", "Wire",
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

@@ -215,6 +215,11 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Responses
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        // The request was refused while somebody behind us worked on it: there is one answer to a request.
+        guard phase != .done else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
         switch unwrapOutboundIn(data) {
         case .head(var head):
             responseHasBegun = true
