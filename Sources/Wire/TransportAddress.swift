@@ -57,6 +57,9 @@ public struct IPAddress: Hashable, Sendable {
     /// 169.254.0.0/16 or fe80::/10.
     public var isLinkLocal: Bool { isIPv6 ? high >> 54 == 0x3FA : low >> 16 == 0xA9FE }
 
+    /// What limits count by: the address itself, for IPv6 its /64, of which every host can use all addresses.
+    public var subscriber: IPAddress { isIPv6 && !isLoopback ? IPAddress(high: high, low: 0) : self }
+
     /// 0.0.0.0 or ::.
     public var isUnspecified: Bool { high == 0 && low == 0 }
 }

@@ -14,6 +14,7 @@ final class FakeViewerService: ViewerService {
         case controlClosed(viewer: String)
         case leave(viewer: String, reason: String)
         case closePeer(viewer: String)
+        case takeBack(resource: String)
     }
 
     private struct State {
@@ -149,7 +150,12 @@ final class FakeViewerService: ViewerService {
     func leave(viewer: String, reason: String) async { record(.leave(viewer: viewer, reason: reason)) }
     func closePeer(viewer: String) async { record(.closePeer(viewer: viewer)) }
 
-    func hls(_ request: HLSRequest, reply: @escaping @Sendable (HLSResponse) -> Void) {
+    func hls(_ request: HLSRequest, reply: @escaping @Sendable (HLSResponse) -> Void) -> @Sendable () -> Void {
+        answer(request, reply)
+        return { self.record(.takeBack(resource: request.resource)) }
+    }
+
+    private func answer(_ request: HLSRequest, _ reply: @escaping @Sendable (HLSResponse) -> Void) {
         let (body, waiters) = state.withLockedValue { state in
             state.requests.append(request)
             guard request.resource == "held.m4s" else {

@@ -83,6 +83,14 @@ struct GatewayPartsTests {
         #expect((0..<100).allSatisfy { _ in limiter.allows(loopback, at: now) })
     }
 
+    @Test func `all addresses of an IPv6 network share its limit`() throws {
+        let limiter = JoinLimiter(limits: .init())
+        let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
+        let network = try (1...30).map { try #require(IPAddress("2001:db8:0:1::\($0)")) }
+        #expect(network.count { limiter.allows($0, at: now) } == 10)
+        #expect(limiter.allows(try #require(IPAddress("2001:db8:0:2::1")), at: now))
+    }
+
     @Test func `a flood of addresses does not grow the limiter without end`() throws {
         let limiter = JoinLimiter(limits: .init())
         let now = NIODeadline.uptimeNanoseconds(1_000_000_000)

@@ -1,5 +1,7 @@
 import Foundation
 import Gateway
+import NIOCore
+import NIOPosix
 import Relay
 import Testing
 import Wire
@@ -61,6 +63,19 @@ struct HLSRoutesTests {
             #expect(box.service.requests.last?.viewer == nil)
             _ = try await box.curl("/gate/media.m3u8", "\(origin)/gate/a.m4s")
             #expect(box.service.requests.last?.viewer == "anonymous")
+        }
+    }
+
+    @Test func `a held request whose client leaves is taken back`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let client = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: box.port).get()
+            let request = ByteBuffer(string: "GET /gate/held.m4s HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            try await client.writeAndFlush(request)
+            await box.service.hold()
+            try await client.close()
+            _ = await box.service.call { $0 == .takeBack(resource: "held.m4s") }
+            box.service.release()
         }
     }
 

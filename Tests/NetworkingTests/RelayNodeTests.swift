@@ -110,9 +110,9 @@ import Wire
         let node = try await start(cameras: [try camera("a", at: server.address)])
         _ = try await server.accept()
         let (responses, continuation) = AsyncStream<Int>.makeStream()
-        _ = node.cancellableHLS(hlsRequest("a")) { continuation.yield($0.status) }
-        let cancelled = node.cancellableHLS(hlsRequest("a")) { _ in Issue.record("a cancelled request was answered") }
-        cancelled.cancel()
+        node.hls(hlsRequest("a")) { continuation.yield($0.status) }
+        let takeBack = node.hls(hlsRequest("a")) { _ in Issue.record("a cancelled request was answered") }
+        takeBack()
         await node.shutdown()
         continuation.finish()
         let statuses = await responses.reduce(into: [Int]()) { $0.append($1) }

@@ -52,6 +52,14 @@ struct IPAddressTests {
     }
 
     @Test(arguments: [
+        ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("::1", "::1"),
+    ])
+    func `limits count an IPv4 address by itself and an IPv6 one by its network`(text: String, counted: String) {
+        #expect(IPAddress(text)?.subscriber == IPAddress(counted))
+    }
+
+    @Test(arguments: [
         ("127.0.0.1", true), ("127.255.255.254", true), ("::1", true), ("::ffff:127.0.0.1", true), ("128.0.0.1", false),
         ("::2", false), ("0.0.0.0", false), ("10.0.0.127", false),
     ])

@@ -20,10 +20,12 @@ final class ConnectionTable: Sendable {
     /// - Returns: `false` when it is one too many; the caller closes it.
     func admit(_ channel: any Channel, from remote: IPAddress) -> Bool {
         let key = ObjectIdentifier(channel)
+        let isLoopback = remote.isLoopback
+        let remote = remote.subscriber
         let isAdmitted = state.withLockedValue { state in
             let mine = state.perAddress[remote, default: 0]
             guard !state.isClosed, state.channels.count < limits.connections,
-                remote.isLoopback || mine < limits.connectionsPerAddress
+                isLoopback || mine < limits.connectionsPerAddress
             else { return false }
             state.channels[key] = channel
             state.perAddress[remote] = mine + 1
@@ -82,6 +84,7 @@ final class JoinLimiter: Sendable {
     /// Whether `address` may begin one more session now.
     func allows(_ address: IPAddress, at now: NIODeadline = .now()) -> Bool {
         if address.isLoopback { return true }
+        let address = address.subscriber
         return buckets.withLockedValue { buckets in
             if buckets.count >= Self.addressLimit {
                 buckets = buckets.filter { filled($0.value, at: now) < burst }

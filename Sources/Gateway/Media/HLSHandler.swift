@@ -39,6 +39,8 @@ final class HLSHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let connection: ConnectionInfo
     private let memory: ViewerMemory
     private var asked: Asked?
+    /// Takes the request back that is being answered.
+    private var takeBack: (@Sendable () -> Void)?
 
     init(core: GatewayCore, connection: ConnectionInfo, memory: ViewerMemory) {
         self.core = core
@@ -59,6 +61,13 @@ final class HLSHandler: ChannelInboundHandler, RemovableChannelHandler {
             self.asked = nil
             serve(asked, context: context)
         }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        // A client that leaves while its part is awaited must not occupy a place among those who wait.
+        takeBack?()
+        takeBack = nil
+        context.fireChannelInactive()
     }
 
     /// What is asked of a camera's HLS; `nil` when the request is for somebody else.
@@ -90,22 +99,26 @@ final class HLSHandler: ChannelInboundHandler, RemovableChannelHandler {
             return write(.method("GET, HEAD or OPTIONS"), to: request, context: context)
         }
         let target = request.path ?? ""
-        let query = HLSRequest(
+        let viewer = viewer(of: request, camera: asked.match.camera)
+        let isFirst = viewer == nil && asked.match.rest.elementsEqual("index.m3u8")
+        var query = HLSRequest(
             camera: asked.match.camera,
             resource: String(asked.match.rest),
             msn: queryValue("_HLS_msn", in: target),
             part: queryValue("_HLS_part", in: target),
             skip: queryValue("_HLS_skip", in: target),
-            viewer: viewer(of: request, camera: asked.match.camera),
+            viewer: viewer,
             remote: connection.remote,
             userAgent: GatewayCore.userAgent(of: request),
             scheme: connection.scheme
         )
+        query.mayJoin = !isFirst || core.joins.allows(connection.remote)
         let loop = context.eventLoop
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
-        core.service.hls(query) { response in
+        takeBack = core.service.hls(query) { response in
             loop.execute {
                 let (handler, context) = bound.value
+                handler.takeBack = nil
                 handler.write(response, to: asked.request, camera: asked.match.camera, context: context)
             }
         }

@@ -60,40 +60,36 @@ extension RelayNode {
         }
     }
 
-    /// Serves one HLS request.
-    public func hls(_ request: HLSRequest, reply: @escaping @Sendable (HLSResponse) -> Void) {
-        _ = cancellableHLS(request, reply: reply)
-    }
-
-    /// Serves one HLS request that can be cancelled while it waits for its part; then `reply` is not called.
-    public func cancellableHLS(
+    /// Serves one HLS request, which can be taken back while it waits for its part.
+    @discardableResult
+    public func hls(
         _ request: HLSRequest,
         reply: @escaping @Sendable (HLSResponse) -> Void
-    ) -> HLSCancellation {
+    ) -> @Sendable () -> Void {
         guard let shard = shard(camera: request.camera) else {
             reply(HLSResponse(status: 404, contentType: "text/plain", body: Array("no such camera\n".utf8)))
-            return HLSCancellation(shard: nil)
+            return {}
         }
         let cancellation = HLSCancellation(shard: shard)
         shard.loop.execute {
             guard !cancellation.isCancelled else { return }
             cancellation.waits(for: shard.driver.value.hls(request, reply: reply))
         }
-        return cancellation
+        return { cancellation.cancel() }
     }
 }
 
 /// Takes back an HLS request whose client went away. Safe to use from any thread.
-public final class HLSCancellation: Sendable {
+private final class HLSCancellation: Sendable {
     private struct State {
         var isCancelled = false
         var ticket: UInt64?
     }
 
-    private let shard: RelayNode.ShardHandle?
+    private let shard: RelayNode.ShardHandle
     private let state = Mutex(State())
 
-    init(shard: RelayNode.ShardHandle?) { self.shard = shard }
+    init(shard: RelayNode.ShardHandle) { self.shard = shard }
 
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
@@ -102,17 +98,17 @@ public final class HLSCancellation: Sendable {
             state.ticket = ticket
             return state.isCancelled
         }
-        if isLate, let ticket { shard?.driver.value.cancelHLS(ticket) }
+        if isLate, let ticket { shard.driver.value.cancelHLS(ticket) }
     }
 
     /// Takes the request back. Does nothing when it was answered.
-    public func cancel() {
+    func cancel() {
         let ticket = state.withLock { state in
             state.isCancelled = true
             return state.ticket
         }
-        guard let shard, let ticket else { return }
-        shard.loop.execute { shard.driver.value.cancelHLS(ticket) }
+        guard let ticket else { return }
+        shard.loop.execute { [shard] in shard.driver.value.cancelHLS(ticket) }
     }
 }
 

@@ -18,8 +18,11 @@ public protocol ViewerService: RelayService {
     func leave(viewer: String, reason: String) async
     /// The viewer's peer ends but the viewer stays (the page has moved to HLS).
     func closePeer(viewer: String) async
-    /// Serves one HLS request. `reply` is called exactly once, from any thread, at once or when the part is there.
-    func hls(_ request: HLSRequest, reply: @escaping @Sendable (HLSResponse) -> Void)
+    /// Serves one HLS request. `reply` is called once, from any thread, at once or when the part is there.
+    ///
+    /// - Returns: Takes the request back when its client has gone; `reply` is then not called any more.
+    @discardableResult
+    func hls(_ request: HLSRequest, reply: @escaping @Sendable (HLSResponse) -> Void) -> @Sendable () -> Void
 }
 
 /// Somebody wants to watch.
@@ -174,6 +177,8 @@ public struct HLSRequest: Sendable {
     public var userAgent: String
     /// `https` or `http`, for the viewer's path.
     public var scheme: String
+    /// Whether a client without an identity may become a viewer; if not, it is served and not counted.
+    public var mayJoin = true
 
     /// Creates a request.
     public init(

@@ -24,7 +24,7 @@ extension RelayShard {
         guard !isShuttingDown else { return .response(.failure(503, "the relay is shutting down", retryAfter: 5)) }
         var viewer = request.viewer.flatMap { viewers[$0] }
         if viewer?.camera !== camera { viewer = nil }
-        if viewer == nil, request.resource == Self.multivariantName {
+        if viewer == nil, request.mayJoin, request.resource == Self.multivariantName {
             do throws(ViewerRefusal) {
                 let joined = try join(
                     JoinRequest(
