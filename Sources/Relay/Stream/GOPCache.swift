@@ -3,7 +3,7 @@ import Wire
 
 /// The stream's packets since its last keyframe, from which a new viewer is shown a picture at once.
 ///
-/// Bounded in time and bytes; a GOP that does not fit is not cached at all, because its tail cannot be decoded.
+/// Bounded in time, bytes and packets; a GOP that does not fit is not cached at all, because its tail cannot be decoded.
 struct GOPCache {
     /// The packets of all tracks in order of arrival; the first belongs to a keyframe.
     private(set) var packets: [StreamPacket] = []
@@ -27,6 +27,10 @@ struct GOPCache {
     /// Largest GOP that is cached, in payload bytes.
     static let byteLimit = 32 << 20
 
+    /// Most packets that are cached: a GOP at the byte limit has less than half as many, one of tiny packets would cost a
+    /// multiple of its payload.
+    static let packetLimit = 65_536
+
     /// Whether a viewer can be served from it.
     var isUsable: Bool { state == .usable }
 
@@ -42,7 +46,7 @@ struct GOPCache {
             return
         }
         guard let first = packets.first ?? Optional(packet), packet.arrival - first.arrival <= Self.durationLimit,
-            byteCount + packet.payload.count <= Self.byteLimit
+            byteCount + packet.payload.count <= Self.byteLimit, packets.count < Self.packetLimit
         else {
             spoil()
             return
