@@ -145,7 +145,8 @@ public struct RTSPClient: Sendable {
                 if isClosed { return }
             }
         } catch {
-            fail(decoder.decodedCount == 0 ? .notRTSP(foreignProtocol) : .malformed(error.explanation), into: &effects)
+            let isForeign = decoder.decodedCount == 0 && !decoder.firstDiscarded.isEmpty
+            fail(isForeign ? .notRTSP(foreignProtocol) : .malformed(error.explanation), into: &effects)
             return
         }
         noticeGarbage(into: &effects)

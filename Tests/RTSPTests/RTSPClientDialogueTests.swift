@@ -243,6 +243,18 @@ import Wire
         #expect(camera.failure == .notRTSP(expected))
     }
 
+    @Test(arguments: [
+        ("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: -5\r\n\r\n", "an invalid Content-Length"),
+        ("RTSP/1.0 200 OK\r\nContent-Length: 999999\r\n\r\n", "a body of more than 131072 bytes"),
+        ("RTSP/1.0 200 " + String(repeating: "a", count: 5_000), "a first line of more than 4096 bytes"),
+    ])
+    func `a first answer that is broken RTSP is not taken for another protocol`(answer: String, expected: String) throws
+    {
+        var camera = try ScriptedCamera { _ in Array(answer.utf8) }
+        try camera.connect()
+        #expect(camera.failure == .malformed(expected))
+    }
+
     @Test func `an unknown protocol shows by garbage, at the end of the connection or of patience`() throws {
         var endless = try ScriptedCamera { _ in [UInt8](repeating: 0x41, count: 2_000) }
         try endless.connect()
