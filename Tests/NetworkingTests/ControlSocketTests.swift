@@ -147,8 +147,8 @@ import Wire
 
         relay.show(cameras: 5, at: 9)
         let second = try await ControlServer.start(path: path, service: relay)
-        for await _ in client.updates where client.snapshot()?.cameras.count == 5 { break }
-        #expect(!client.isStale)
+        // Once fresh, not for ever fresh: on a busy machine the next snapshot may be late.
+        for await _ in client.updates where client.snapshot()?.cameras.count == 5 && !client.isStale { break }
         await client.close()
         #expect(client.status == .closed)
         await second.shutdown()
