@@ -56,8 +56,12 @@ public final class DTLSSession {
     private let context: DTLSContext
     private let expectedFingerprints: [Fingerprint]
     private let sink = DatagramSink()
+    /// The library's session, until the handshake is done.
     private var ssl: OpaquePointer?
     private var input: OpaquePointer?
+    /// What is left of it afterwards.
+    private var established: EstablishedSession?
+    private var finishedRepeatedAt: Instant?
     private var flight: [[UInt8]] = []
     private var flightSentAt: Instant
     private var retransmitAt: Instant?
@@ -95,14 +99,12 @@ extension DTLSSession {
         case .new, .connecting:
             guard prepare() else { return fail(.handshake(lastError ?? "out of memory"), at: now) }
             if state == .new { change(to: .connecting, at: now) }
-            write(datagram)
-            pumpHandshake(at: now, into: &outgoing)
+            pumpHandshake(datagram, at: now, into: &outgoing)
             if state == .connecting, outgoing.isEmpty, isClientHello(datagram) {
                 repeatFlight(at: now, into: &outgoing)
             }
         case .connected:
-            write(datagram)
-            pumpEstablished(at: now, into: &outgoing)
+            receiveEstablished(datagram, at: now, into: &outgoing)
         case .failed, .closed:
             return
         }
@@ -136,12 +138,7 @@ extension DTLSSession {
 
     /// Says close_notify if there is a session to close, and ends.
     public func close(at now: Instant, into outgoing: inout [[UInt8]]) {
-        if state == .connected, let ssl {
-            SSL_alloc_buffers(ssl)
-            ERR_clear_error()
-            SSL_shutdown(ssl)
-            sink.drain(into: &outgoing)
-        }
+        if state == .connected, let alert = established?.closeNotify(), !alert.isEmpty { outgoing.append(alert) }
         switch state {
         case .failed, .closed: break
         case .new, .connecting, .connected: change(to: .closed, at: now)
@@ -182,6 +179,7 @@ extension DTLSSession {
         SSL_free(ssl)
         ssl = nil
         input = nil
+        if state != .connected { established = nil }
         flight = []
         retransmitAt = nil
     }
@@ -191,8 +189,9 @@ extension DTLSSession {
         datagram.withUnsafeBytes { _ = BIO_write(input, $0.baseAddress, Int32(truncatingIfNeeded: $0.count)) }
     }
 
-    private func pumpHandshake(at now: Instant, into outgoing: inout [[UInt8]]) {
+    private func pumpHandshake(_ datagram: ArraySlice<UInt8>, at now: Instant, into outgoing: inout [[UInt8]]) {
         guard let ssl else { return }
+        write(datagram)
         ERR_clear_error()
         let result = SSL_do_handshake(ssl)
         if result == 1 {
@@ -200,8 +199,9 @@ extension DTLSSession {
             // Without a verified peer the session is closed in the same breath: no keys, and the client learns it.
             if state != .connected { SSL_shutdown(ssl) }
             sink.drain(into: &outgoing)
-            // A last flight of the client that shares the datagram with its successor is rare but legal.
-            if state == .connected { pumpEstablished(at: now, into: &outgoing) } else { release() }
+            release()
+            // A last flight of the client that shares the datagram with its close_notify is rare but legal.
+            if case .closeNotify? = established?.receive(datagram) { close(at: now, into: &outgoing) }
             return
         }
         let error = SSL_get_error(ssl, result)
@@ -258,33 +258,31 @@ extension DTLSSession {
         let label = "EXTRACTOR-dtls_srtp"
         let count = exported.count
         guard SSL_export_keying_material(ssl, &exported, count, label, label.utf8.count, nil, 0, 0) == 1,
-            let keys = SRTPKeys(profile: profile, exported: exported)
+            let keys = SRTPKeys(profile: profile, exported: exported),
+            let established = EstablishedSession(ssl, lastFlight: sink.datagrams)
         else { return fail(.handshake(pendingOpenSSLError()), at: now) }
         self.keys = keys
+        self.established = established
         flight = []
         retransmitAt = nil
         change(to: .connected, at: now)
     }
 
-    /// Reads what there is: a repeated Finished makes OpenSSL send its own last flight again, close_notify ends.
-    private func pumpEstablished(at now: Instant, into outgoing: inout [[UInt8]]) {
-        guard let ssl else { return }
-        SSL_alloc_buffers(ssl)
-        var buffer = [UInt8](repeating: 0, count: 2_048)
-        for _ in 0..<16 {
-            ERR_clear_error()
-            let count = SSL_read(ssl, &buffer, Int32(buffer.count))
-            // No data channels are negotiated, so application data is dropped.
-            if count <= 0 { break }
-        }
-        sink.drain(into: &outgoing)
-        if SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN != 0 {
+    /// A repeated Finished makes us send our own again, close_notify ends.
+    private func receiveEstablished(_ datagram: ArraySlice<UInt8>, at now: Instant, into outgoing: inout [[UInt8]]) {
+        guard let established else { return }
+        switch established.receive(datagram) {
+        case .none:
+            break
+        case .finished:
+            // A replayed Finished must not draw more than the network may lose.
+            if let last = finishedRepeatedAt, now - last < minimumRepeatInterval { return }
+            finishedRepeatedAt = now
+            sink.repeatFlight([established.repeatedFlight()])
+            sink.drain(into: &outgoing)
+        case .closeNotify:
             close(at: now, into: &outgoing)
-        } else {
-            // Half of what a session holds; OpenSSL allocates again when the next datagram comes.
-            SSL_free_buffers(ssl)
         }
-        ERR_clear_error()
     }
 
     private func fail(_ failure: Failure, at now: Instant) {

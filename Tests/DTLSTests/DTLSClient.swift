@@ -9,6 +9,8 @@ final class DTLSClient {
         /// Pads the ClientHello beyond one datagram, as post-quantum key shares do.
         var largeHello = false
         var profiles = "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80"
+        /// The suites it offers; empty for the library's own list.
+        var suites = ""
         /// Retransmits after 2 ms instead of after a second of real time.
         var eagerTimer = false
         /// Largest datagram it sends.
@@ -32,6 +34,7 @@ final class DTLSClient {
         mtu = options.mtu
         SSL_CTX_use_certificate(context, certificate)
         SSL_CTX_use_PrivateKey(context, key)
+        if !options.suites.isEmpty { SSL_CTX_set_cipher_list(context, options.suites) }
         if !options.profiles.isEmpty { SSL_CTX_set_tlsext_use_srtp(context, options.profiles) }
         SSL_CTX_set_cert_verify_callback(context, { _, _ in 1 }, nil)
         signalbox_set_dtls_options(context)

@@ -132,6 +132,42 @@ import Wire
         #expect(byServer.client.isClosed)
     }
 
+    @Test(arguments: [
+        "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305",
+    ])
+    func `without the library's session the last flight and both farewells are still understood`(suite: String) throws {
+        var link = try Link(.init(suites: suite, eagerTimer: true))
+        for datagram in link.client.start() { link.toServer(datagram) }
+        for datagram in link.takeFromServer() { link.toClient(datagram) }
+        for datagram in link.takeFromClient() { link.toServer(datagram) }
+        let first = link.takeFromServer()
+        #expect(link.server.state == .connected)
+        for datagram in link.client.timeout() { link.toServer(datagram) }
+        let again = link.takeFromServer()
+        #expect(Set(first.flatMap(recordNumbers)).isDisjoint(with: again.flatMap(recordNumbers)))
+        for datagram in again { link.toClient(datagram) }
+        #expect(link.client.isConnected)
+
+        var outgoing: [[UInt8]] = []
+        link.server.close(at: link.now, into: &outgoing)
+        #expect(outgoing.count == 1)
+        for datagram in outgoing { link.toClient(datagram) }
+        #expect(link.client.isClosed)
+
+        var other = try Link(.init(suites: suite))
+        other.run()
+        for datagram in other.client.close() {
+            for index in datagram.indices {
+                var forged = datagram
+                forged[index] ^= 0x04
+                other.toServer(forged)
+                #expect(other.server.state == .connected, "byte \(index)")
+            }
+            other.toServer(datagram)
+        }
+        #expect(other.server.state == .closed)
+    }
+
     @Test func `forged records before the handshake do not keep the client out`() throws {
         var link = try Link()
         let alert: [UInt8] = [21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40]

@@ -87,6 +87,32 @@ import Wire
         #expect(browser.peer.status.tracks[0].retransmittedPackets == 2)
     }
 
+    @Test func `sequence numbers wrap in mid-session, and what was lost before the wrap is sent again after it`() throws
+    {
+        let browser = try Browser()
+        browser.connect()
+        browser.dropsMedia = { $0 % 20 == 0 }
+        var camera = Camera(start: browser.now, packetsPerFrame: 40, payloadSize: 16)
+        var number = 0
+        while browser.received.last.map({ $0.header.sequenceNumber >= 0x8000 || number < 1_000 }) ?? true {
+            browser.now += .milliseconds(40)
+            browser.send(camera.frame(number))
+            number += 1
+            try #require(number < 2_000)
+        }
+        let numbers = browser.protected.map { UInt16($0[2]) << 8 | UInt16($0[3]) }
+        let wrap = try #require(numbers.lastIndex(of: 65_535))
+        // What the client's replay window still takes.
+        let recent = wrap - 60..<numbers.count
+        let lost = recent.filter { ($0 + 1) % 20 == 0 }.map { numbers[$0] }
+        #expect(lost.contains { $0 > 0x8000 })
+        browser.dropsMedia = { _ in false }
+        browser.give([.nack(sender: 1, media: browser.ssrc("video"), lost: lost)])
+        let arrived = Set(browser.received.map(\.header.sequenceNumber))
+        #expect(recent.allSatisfy { arrived.contains(numbers[$0]) })
+        #expect(browser.undecryptable == 0)
+    }
+
     @Test func `retransmission reaches back two seconds at any rate, and no further`() throws {
         let browser = try Browser()
         browser.connect()
