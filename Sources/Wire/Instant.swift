@@ -52,8 +52,26 @@ extension Duration {
 }
 
 /// The earliest of some optional deadlines, or `nil` when there is none.
-@inlinable public func earliest(_ deadlines: Instant?...) -> Instant? {
-    var result: Instant?
-    for case .some(let deadline) in deadlines where result.map({ deadline < $0 }) ?? true { result = deadline }
+///
+/// Sessions are asked after every packet when they next have work; with variadic arguments each answer would allocate.
+@inlinable public func earliest(
+    _ first: Instant?,
+    _ second: Instant?,
+    _ third: Instant? = nil,
+    _ fourth: Instant? = nil,
+    _ fifth: Instant? = nil,
+    _ sixth: Instant? = nil
+) -> Instant? {
+    var result = first
+    func consider(_ deadline: Instant?) {
+        guard let deadline else { return }
+        if let known = result, known <= deadline { return }
+        result = deadline
+    }
+    consider(second)
+    consider(third)
+    consider(fourth)
+    consider(fifth)
+    consider(sixth)
     return result
 }

@@ -51,6 +51,16 @@ public struct IPAddress: Hashable, Sendable {
         return result
     }
 
+    /// Writes the bytes in network order, 4 or 16, to the start of `buffer`, which must have room for them.
+    @inlinable public func copyBytes(to buffer: UnsafeMutableRawBufferPointer) {
+        if isIPv6 {
+            buffer.storeBytes(of: high.bigEndian, as: UInt64.self)
+            buffer.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
+        } else {
+            buffer.storeBytes(of: UInt32(truncatingIfNeeded: low).bigEndian, as: UInt32.self)
+        }
+    }
+
     /// 127.0.0.0/8 or ::1.
     public var isLoopback: Bool { isIPv6 ? high == 0 && low == 1 : low >> 24 == 127 }
 

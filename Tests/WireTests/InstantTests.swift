@@ -33,7 +33,7 @@ struct InstantTests {
         let (early, late) = (Instant(nanoseconds: 1), Instant(nanoseconds: 2))
         #expect(earliest(nil, late, early, nil) == early)
         #expect(earliest(nil, nil) == nil)
-        #expect(earliest() == nil)
+        #expect(earliest(early, nil) == early)
     }
 }
 

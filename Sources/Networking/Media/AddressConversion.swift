@@ -21,7 +21,7 @@ extension cmedia_address {
 
     private mutating func set(_ address: IPAddress) {
         family = address.isIPv6 ? 6 : 4
-        withUnsafeMutableBytes(of: &ip) { $0.copyBytes(from: address.bytes) }
+        withUnsafeMutableBytes(of: &ip) { address.copyBytes(to: $0) }
     }
 }
 

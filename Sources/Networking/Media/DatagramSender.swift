@@ -15,8 +15,6 @@ final class DatagramSender {
     /// Datagrams that found the kernel's buffer full, oldest first.
     private var parked = DatagramQueue(capacity: 0)
     private var batch: [cmedia_datagram] = []
-    /// Kernel forms of addresses in use, so that a burst does not convert one anew.
-    private var converted: [TransportAddress: cmedia_address] = [:]
     /// Destinations whose path does not take segmented sends, such as one with a small MTU.
     private var unsegmented: Set<TransportAddress> = []
     private var hasSegmented = false
@@ -104,7 +102,7 @@ final class DatagramSender {
                 let sent = sendPlain(entries[plain], base)
                 guard sent == plain.count else { return plain.lowerBound + sent }
                 plain = index + run..<index + run
-                switch sendSegments(entries[index..<index + run], base) {
+                switch sendSegments(entries[index], entries[index + run - 1], count: run, base) {
                 case .sent: break
                 case .full: return index
                 case .refused: plain = index..<index + run
@@ -141,18 +139,21 @@ final class DatagramSender {
         case refused
     }
 
-    private func sendSegments(_ run: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) -> SegmentedResult {
-        guard let first = run.first, let last = run.last, let segment = UInt16(exactly: first.count),
-            isReachable(first.path)
-        else { return .refused }
+    private func sendSegments(
+        _ first: DatagramQueue.Entry,
+        _ last: DatagramQueue.Entry,
+        count: Int,
+        _ base: UnsafePointer<UInt8>
+    ) -> SegmentedResult {
+        guard let segment = UInt16(exactly: first.count), isReachable(first.path) else { return .refused }
         let length = last.offset + last.count - first.offset
-        var to = kernelAddress(first.path.remote)
-        var from = kernelAddress(first.path.local)
+        var to = cmedia_address(first.path.remote)
+        var from = cmedia_address(first.path.local)
         let result = kernel.sendSegments(descriptor, family, base + first.offset, length, segment, &to, &from)
         switch -result {
         case 0:
             hasSegmented = true
-            counters.sent(run.count, bytes: length)
+            counters.sent(count, bytes: length)
             return .sent
         case EAGAIN, ENOBUFS:
             return .full
@@ -160,7 +161,7 @@ final class DatagramSender {
             refuseOffload(to: first.path.remote)
             return .refused
         default:
-            counters.failed(run.count)
+            counters.failed(count)
             return .sent
         }
     }
@@ -179,8 +180,8 @@ final class DatagramSender {
                 guard isReachable(entry.path) else { break }
                 batch.append(
                     cmedia_datagram(
-                        to: kernelAddress(entry.path.remote),
-                        from: kernelAddress(entry.path.local),
+                        to: cmedia_address(entry.path.remote),
+                        from: cmedia_address(entry.path.local),
                         offset: entry.offset,
                         length: entry.count
                     )
@@ -204,14 +205,6 @@ final class DatagramSender {
     /// An IPv4 socket cannot send to IPv6 addresses; nothing was received from them there either.
     private func isReachable(_ path: FiveTuple) -> Bool {
         path.transport == .udp && (family == 6 || !path.remote.ip.isIPv6) && !path.remote.ip.isUnspecified
-    }
-
-    private func kernelAddress(_ address: TransportAddress) -> cmedia_address {
-        if let known = converted[address] { return known }
-        if converted.count >= Self.tableLimit { converted.removeAll(keepingCapacity: true) }
-        let result = cmedia_address(address)
-        converted[address] = result
-        return result
     }
 
     private func isOffloading(to remote: TransportAddress) -> Bool {

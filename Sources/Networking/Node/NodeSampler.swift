@@ -8,8 +8,10 @@ final class NodeSampler: Sendable {
     private struct State {
         var shards: [ShardSnapshot]
         var delays: [Double?]
-        /// When each shard published last; a loop that hangs shows by its silence.
-        var publishedAt: [Instant]
+        /// When each shard is to publish next; a loop that hangs shows by its silence.
+        var publishingAt: [Instant]
+        /// When somebody last looked.
+        var readAt: Instant
         var node: NodeSnapshot
         var presented: [ListenerSnapshot] = []
         var process = ProcessStatistics()
@@ -40,7 +42,8 @@ final class NodeSampler: Sendable {
             State(
                 shards: Array(repeating: ShardSnapshot(), count: shards),
                 delays: Array(repeating: nil, count: shards),
-                publishedAt: Array(repeating: startedAt, count: shards),
+                publishingAt: Array(repeating: startedAt + Self.publishInterval, count: shards),
+                readAt: startedAt,
                 node: node
             )
         )
@@ -51,8 +54,13 @@ final class NodeSampler: Sendable {
         self.mediaListener = mediaListener
     }
 
-    /// The latest snapshot.
-    var latest: Snapshot? { state.withLock { $0.latest } }
+    /// The latest snapshot, for somebody who looks at `now`.
+    func latest(at now: Instant) -> Snapshot? {
+        state.withLock { state in
+            state.readAt = now
+            return state.latest
+        }
+    }
 
     /// What the program knows of itself and shows to the operator.
     func present(pageURL: String?, listeners: [ListenerSnapshot], notices: [String]) {
@@ -64,19 +72,28 @@ final class NodeSampler: Sendable {
     }
 
     /// A shard has something new to show.
-    func publish(_ snapshot: ShardSnapshot, loopDelay: Double?, from shard: Int, at now: Instant) {
+    ///
+    /// - Returns: When to show the next: soon while somebody looks, otherwise once a second for the history.
+    func publish(_ snapshot: ShardSnapshot, loopDelay: Double?, from shard: Int, at now: Instant) -> Duration {
         state.withLock { state in
-            guard shard < state.shards.count else { return }
+            let interval = now - state.readAt < Self.attention ? Self.publishInterval : .seconds(1)
+            guard shard < state.shards.count else { return interval }
             state.shards[shard] = snapshot
             state.delays[shard] = loopDelay
-            state.publishedAt[shard] = now
+            state.publishingAt[shard] = now + interval
+            return interval
         }
     }
+
+    /// How often a shard shows what it is doing to somebody who looks.
+    static let publishInterval: Duration = .milliseconds(250)
+    /// Somebody who looked this recently will look again.
+    private static let attention: Duration = .seconds(5)
 
     /// Merges what the shards published last; once a second also remembers it.
     func merge(at now: Instant) {
         let (previous, shards, delays) = state.withLock { state in
-            let silences = state.publishedAt.map { (now - $0 - ShardDriver.publishInterval).inMilliseconds }
+            let silences = state.publishingAt.map { (now - $0).inMilliseconds }
             return (state.sampledAt, state.shards, state.delays.compactMap { $0 } + silences)
         }
         let isNewSecond = previous.map { now - $0 >= .seconds(1) } ?? true

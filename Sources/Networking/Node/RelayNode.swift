@@ -123,9 +123,10 @@ public final class RelayNode: ViewerService {
                         sender: try media.makeSender(offload: configuration.segmentationOffload),
                         publish: { snapshot, loopDelay in
                             let now = MonotonicClock.now()
-                            sampler.publish(snapshot, loopDelay: loopDelay, from: index, at: now)
+                            let next = sampler.publish(snapshot, loopDelay: loopDelay, from: index, at: now)
                             // One shard's tick is the node's.
                             if index == 0 { sampler.merge(at: now) }
+                            return next
                         }
                     )
                     return NIOLoopBound(driver, eventLoop: loop)
@@ -219,8 +220,8 @@ public final class RelayNode: ViewerService {
 
     // MARK: Window and door
 
-    /// The latest snapshot, at most a quarter of a second old.
-    public func snapshot() -> Snapshot? { sampler.latest }
+    /// The latest snapshot: at most a second old, a quarter of one for somebody who looks all the time.
+    public func snapshot() -> Snapshot? { sampler.latest(at: MonotonicClock.now()) }
 
     /// Values of some series.
     public func history(_ request: HistoryRequest) async -> HistoryReply { historyStore.reply(to: request) }

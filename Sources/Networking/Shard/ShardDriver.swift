@@ -13,7 +13,7 @@ final class ShardDriver {
     private let shard: RelayShard
     private let plane: MediaPlane
     private let sender: DatagramSender
-    private let publish: (ShardSnapshot, _ loopDelay: Double?) -> Void
+    private let publish: (ShardSnapshot, _ loopDelay: Double?) -> Duration
 
     private var effects: [ShardEffect] = []
     private var isPerforming = false
@@ -40,14 +40,14 @@ final class ShardDriver {
 
     /// Takes over `shard`. Call on `loop`.
     ///
-    /// - Parameter publish: Called on the loop four times a second.
+    /// - Parameter publish: Called on the loop; returns the time until it is called again.
     init(
         index: Int,
         shard: RelayShard,
         on loop: any EventLoop,
         plane: MediaPlane,
         sender: DatagramSender,
-        publish: @escaping (ShardSnapshot, _ loopDelay: Double?) -> Void
+        publish: @escaping (ShardSnapshot, _ loopDelay: Double?) -> Duration
     ) {
         loop.preconditionInEventLoop()
         self.index = index
@@ -56,6 +56,7 @@ final class ShardDriver {
         self.plane = plane
         self.sender = sender
         self.publish = publish
+        shard.flush = { sender.send(&$0) }
     }
 
     /// Starts the timers and publishes for the first time.
@@ -151,8 +152,8 @@ final class ShardDriver {
     private func publishFired(_ lateness: Duration) {
         let now = MonotonicClock.now()
         delays.add(lateness, at: now)
-        publish(shard.snapshot(at: now), delays.percentile99(at: now))
-        publishTimer?.set(now + Self.publishInterval, at: now)
+        let next = publish(shard.snapshot(at: now), delays.percentile99(at: now))
+        publishTimer?.set(now + next, at: now)
     }
 
     private func retryFired() {
@@ -308,8 +309,6 @@ final class ShardDriver {
 
     /// Timers are not set closer than this: the kernel is not more exact, and a wrong deadline must not spin a loop.
     private static let timerGranularity: Duration = .milliseconds(1)
-    /// How often a shard shows what it is doing.
-    static let publishInterval: Duration = .milliseconds(250)
     /// When the kernel's buffer is full, it has room again about now.
     private static let retryInterval: Duration = .milliseconds(1)
     /// Messages kept for a page that does not read; the newest count.

@@ -6,7 +6,9 @@ import Wire
 /// One camera: its configuration, the attempt to pull it, and the stream it feeds.
 ///
 /// A passive record confined to its shard's loop; the transitions are in `RelayShard+Cameras.swift`.
-final class Camera {
+final class Camera: Scheduled {
+    /// When the shard looks at the camera next.
+    var scheduledAt: Instant?
     let configuration: CameraConfiguration
     let stream = Stream()
 
@@ -94,7 +96,8 @@ final class Camera {
     /// When something of this camera is due.
     var nextDeadline: Instant? {
         var deadline = earliest(client?.nextDeadline, retryAt, reportAt)
-        for ingest in ingests { deadline = earliest(deadline, ingest.nextDeadline) }
+        // By index, because a copy of an ingest would retain all it holds.
+        for index in ingests.indices { deadline = earliest(deadline, ingests[index].nextDeadline) }
         return deadline
     }
 

@@ -199,7 +199,7 @@ extension RelayShard {
         }
         camera.lastError = failure.problem
         tell(camera, at: now, into: &effects)
-        wake(by: camera.retryAt)
+        schedule(camera)
     }
 
     /// What does not get better by itself is tried again this often.

@@ -152,7 +152,7 @@ extension RelayShard {
         var served = 0
         for subscriber in camera.stream.subscribers where camera.stream.refresh(subscriber.viewer, at: now) {
             served += 1
-            wake(by: subscriber.viewer.peer?.nextDeadline)
+            schedule(subscriber.viewer)
         }
         var text = "camera cannot be asked"
         if let counters = camera.videoIngest?.counters(at: now), let last = counters.lastKeyframe,

@@ -69,7 +69,7 @@ extension RelayShard {
             }
         }
         deliver(admitted, of: camera, at: now, into: &effects)
-        wake(by: camera.nextDeadline)
+        schedule(camera)
     }
 
     /// Takes an RTP packet.
@@ -250,8 +250,10 @@ extension RelayShard {
         into effects: inout [ShardEffect]
     ) {
         guard !packets.isEmpty else { return }
-        camera.stream.deliver(packets, at: now, into: &outgoing)
-        for subscriber in camera.stream.subscribers { wake(by: subscriber.viewer.peer?.nextDeadline) }
+        camera.stream.deliver(packets, at: now, into: &outgoing) { [flush] queue in
+            if queue.byteCount >= Self.outgoingLimit { flush(&queue) }
+        }
+        for subscriber in camera.stream.subscribers { schedule(subscriber.viewer) }
         feedHLS(packets, of: camera, at: now, into: &effects)
     }
 

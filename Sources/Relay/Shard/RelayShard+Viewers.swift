@@ -131,7 +131,7 @@ extension RelayShard {
         if viewer.switchingTo == nil, viewer.delivery == .hls, viewer.control != .page { viewer.delivery = .webrtc }
         viewersByUfrag[peer.localUfrag] = viewer
         effects.append(.claim(ufrag: peer.localUfrag))
-        wake(by: peer.nextDeadline)
+        schedule(viewer)
         return peer.answer
     }
 
@@ -142,9 +142,9 @@ extension RelayShard {
         at now: Instant,
         into effects: inout [ShardEffect]
     ) {
-        guard let peer = viewers[viewer]?.peer else { return }
+        guard let viewer = viewers[viewer], let peer = viewer.peer else { return }
         peer.addRemoteCandidate(candidate)
-        wake(by: peer.nextDeadline)
+        schedule(viewer)
     }
 
     /// What the page says of itself.
@@ -237,7 +237,8 @@ extension RelayShard {
         viewer.isSubscribed = false
         viewer.peerReadyAt = nil
         viewersByUfrag[peer.localUfrag] = nil
-        viewersByPath = viewersByPath.filter { $0.value !== viewer }
+        for path in viewer.paths where viewersByPath[path] === viewer { viewersByPath[path] = nil }
+        viewer.paths = []
         effects.append(.release(ufrag: peer.localUfrag))
     }
 }
@@ -251,7 +252,7 @@ extension RelayShard {
         var events: [PeerEvent] = []
         peer.receive(datagram[...], on: path, at: now, into: &outgoing, events: &events)
         apply(events, of: viewer, at: now, into: &effects)
-        wake(by: viewer.peer?.nextDeadline)
+        schedule(viewer)
     }
 
     private func viewerByUfrag(in datagram: [UInt8]) -> Viewer? {
@@ -269,9 +270,11 @@ extension RelayShard {
             case .pathAdded(let path):
                 guard let peer = viewer.peer else { continue }
                 viewersByPath[path] = viewer
+                viewer.paths.append(path)
                 effects.append(.claimPath(path, ufrag: peer.localUfrag))
             case .pathRemoved(let path):
                 if viewersByPath[path] === viewer { viewersByPath[path] = nil }
+                viewer.paths.removeAll { $0 == path }
             case .ready:
                 viewer.clockToldAt = nil
                 viewer.peerReadyAt = now

@@ -42,11 +42,15 @@ public final class RelayShard {
 
     /// Datagrams for viewers; the shell sends and empties it after every batch of inputs.
     public var outgoing = DatagramQueue()
+    /// Sends and empties ``outgoing`` in the middle of a batch, when it holds ``outgoingLimit`` bytes.
+    public var flush: (inout DatagramQueue) -> Void = { _ in }
 
     var cameras: [String: Camera] = [:]
     var viewers: [String: Viewer] = [:]
     var viewersByUfrag: [String: Viewer] = [:]
     var viewersByPath: [FiveTuple: Viewer] = [:]
+    private var cameraDeadlines = DeadlineQueue<Camera>()
+    private var viewerDeadlines = DeadlineQueue<Viewer>()
     var operations: [Operation] = []
     var pendingHLS: [UInt64: PendingHLSRequest] = [:]
     var nextChannel: UInt64 = 1
@@ -77,10 +81,28 @@ public final class RelayShard {
     /// Makes sure that the shell wakes the shard by `instant`.
     func wake(by instant: Instant?) { deadline = earliest(deadline, instant) }
 
+    /// Makes sure that the camera is looked at when it has work.
+    func schedule(_ camera: Camera) {
+        cameraDeadlines.schedule(camera)
+        wake(by: cameraDeadlines.first)
+    }
+
+    /// Makes sure that the viewer's peer is looked at when it has work.
+    func schedule(_ viewer: Viewer) {
+        viewerDeadlines.schedule(viewer)
+        wake(by: viewerDeadlines.first)
+    }
+
     /// Does what is due at `now`. Calling early is harmless.
     public func handleTimeout(at now: Instant, into effects: inout [ShardEffect]) {
-        for camera in cameras.values { handleTimeout(of: camera, at: now, into: &effects) }
-        for viewer in viewers.values { handleTimeout(of: viewer, at: now, into: &effects) }
+        for camera in cameraDeadlines.takeDue(at: now) where cameras[camera.name] === camera {
+            handleTimeout(of: camera, at: now, into: &effects)
+            cameraDeadlines.schedule(camera)
+        }
+        for viewer in viewerDeadlines.takeDue(at: now) {
+            handleTimeout(of: viewer, at: now, into: &effects)
+            viewerDeadlines.schedule(viewer)
+        }
         if now >= housekeepingAt {
             housekeepingAt = now + Self.housekeepingInterval
             watchCameras(at: now, into: &effects)
@@ -90,9 +112,7 @@ public final class RelayShard {
         }
         advanceOperations(at: now)
 
-        var next: Instant? = housekeepingAt
-        for camera in cameras.values { next = earliest(next, camera.nextDeadline) }
-        for viewer in viewers.values { next = earliest(next, viewer.peer?.nextDeadline) }
+        var next = earliest(housekeepingAt, cameraDeadlines.first, viewerDeadlines.first)
         if operations.contains(where: \.isRunning) { next = earliest(next, now + Self.operationInterval) }
         deadline = next
     }
@@ -123,6 +143,8 @@ public final class RelayShard {
         )
     }
 
+    /// A fraction of a core's own cache.
+    static let outgoingLimit = 128 * 1024
     /// How often stalls, silent viewers and idle streams are looked for.
     private static let housekeepingInterval: Duration = .milliseconds(250)
     /// How often a running operation is looked at.

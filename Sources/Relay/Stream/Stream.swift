@@ -112,8 +112,17 @@ final class Stream {
     func unsubscribe(_ viewer: Viewer) { subscribers.removeAll { $0.viewer === viewer } }
 
     /// Hands admitted packets to every subscriber, one batch each.
-    func deliver(_ packets: [StreamPacket], at now: Instant, into output: inout DatagramQueue) {
+    ///
+    /// - Parameter flush: Called between viewers, so that the datagrams of a keyframe for hundreds of them leave while
+    ///   they are still in the processor's cache.
+    func deliver(
+        _ packets: [StreamPacket],
+        at now: Instant,
+        into output: inout DatagramQueue,
+        flush: (inout DatagramQueue) -> Void
+    ) {
         for index in subscribers.indices {
+            flush(&output)
             guard subscribers[index].awaitsKeyframe else {
                 subscribers[index].viewer.peer?.send(packets, at: now, into: &output)
                 continue

@@ -2,7 +2,7 @@ import WebRTC
 import Wire
 
 /// Somebody watching, by whatever delivery. A passive record confined to its shard's loop.
-final class Viewer {
+final class Viewer: Scheduled {
     let id: String
     let camera: Camera
     let control: ControlChannel
@@ -27,6 +27,10 @@ final class Viewer {
 
     /// The WebRTC session; `nil` when there is none.
     var peer: Peer?
+    /// Paths that lead to the peer, as far as the shard knows them by it.
+    var paths: [FiveTuple] = []
+    /// When the shard looks at the peer next.
+    var scheduledAt: Instant?
     /// The peer takes media.
     var isSubscribed = false
     var peerReadyAt: Instant?
@@ -76,6 +80,9 @@ final class Viewer {
         sent.add(Int(clamping: peerBytes &- min(peerBytes, meteredPeerBytes)), at: now)
         meteredPeerBytes = peerBytes
     }
+
+    /// When the peer has work.
+    var nextDeadline: Instant? { peer?.nextDeadline }
 
     /// When it last gave a sign of life by signalling or HTTP. A peer's liveness is ICE's business.
     var lastSignOfLife: Instant {
