@@ -14,15 +14,19 @@ extension Peer {
         releaseBurst(at: now, into: &output)
         var byteCount = 0
         var datagramCount = 0
+        // Taken out for the batch: the compiler guards every access to a class's storage that goes on over calls.
+        var tracks: [OutgoingTrack] = []
+        swap(&tracks, &self.tracks)
         for packet in packets {
             guard packet.track >= 0, packet.track < trackIndex.count, trackIndex[packet.track] >= 0 else { continue }
             let index = trackIndex[packet.track]
-            guard admit(packet, index) else { continue }
+            guard admit(packet, &tracks[index]) else { continue }
             let count = tracks[index].send(packet, with: media.sender, on: media.path, at: now, into: &output)
             guard count > 0 else { continue }
             byteCount += count
             datagramCount += 1
         }
+        swap(&tracks, &self.tracks)
         count(byteCount, datagramCount, at: now)
         reportIfDue(media, at: now, into: &output)
     }
@@ -33,11 +37,11 @@ extension Peer {
     }
 
     /// Whether a live packet goes out now. Video that has to wait is queued here.
-    private func admit(_ packet: StreamPacket, _ index: Int) -> Bool {
+    private func admit(_ packet: StreamPacket, _ track: inout OutgoingTrack) -> Bool {
         // The cache may already have held it.
-        if let last = tracks[index].lastStreamSequence, packet.sequence <= last { return false }
-        guard tracks[index].negotiated.kind == .video else {
-            tracks[index].lastStreamSequence = packet.sequence
+        if let last = track.lastStreamSequence, packet.sequence <= last { return false }
+        guard track.negotiated.kind == .video else {
+            track.lastStreamSequence = packet.sequence
             return true
         }
         if awaitsKeyframe {
@@ -47,7 +51,7 @@ extension Peer {
             }
             awaitsKeyframe = false
         }
-        tracks[index].lastStreamSequence = packet.sequence
+        track.lastStreamSequence = packet.sequence
         if burst.isEmpty { return true }
         if !burst.append(packet) {
             burst.removeAll()

@@ -27,6 +27,7 @@ struct RetransmissionRing {
 
     /// Two seconds, like other servers: older packets come too late for any jitter buffer.
     static let retention = Duration.seconds(2)
+    private static let retentionMilliseconds: UInt32 = 2_000
     static let maximumEntries = 1_024
     private static let initialEntries = 128
 
@@ -41,7 +42,7 @@ struct RetransmissionRing {
         guard capacity > 0 else { return }
         newest = sequence
         if entries.count == capacity, capacity < Self.maximumEntries,
-            entry.sentAt &- entries[oldest].sentAt < UInt32(Self.retention.inMilliseconds)
+            entry.sentAt &- entries[oldest].sentAt < Self.retentionMilliseconds
         {
             grow()
         }
@@ -71,7 +72,7 @@ struct RetransmissionRing {
         guard age < entries.count else { return nil }
         let index = (oldest + entries.count - 1 - age) % entries.count
         let elapsed = Self.milliseconds(now) &- entries[index].sentAt
-        return elapsed <= UInt32(Self.retention.inMilliseconds) ? index : nil
+        return elapsed <= Self.retentionMilliseconds ? index : nil
     }
 
     subscript(index: Int) -> Entry {
