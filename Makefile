@@ -1,7 +1,8 @@
 # make run    install what is needed, build a release, start the console (demo cameras when none are configured)
 # make test   install what the tests need, run all of them
+# make bench   what a viewer, a packet and a camera cost; MEDIAMTX=path runs the same against that binary
 # make install PREFIX=/usr/local    programs, manual, themes, shell completion
-.PHONY: run test lint build-tests unit-tests browser-tests build install
+.PHONY: run test lint build-tests unit-tests browser-tests bench build install
 
 ARGS ?=
 VENV := .build/venv
@@ -34,6 +35,10 @@ $(VENV)/ready: Tests/Browser/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Browser/requirements.txt
 	touch $@
+
+bench: build
+	swift build -c release --product signalbox-bench
+	python3 Tests/Benchmarks/bench.py $(ARGS)
 
 PREFIX ?= /usr/local
 install: build

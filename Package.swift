@@ -179,6 +179,16 @@ let package = Package(
             swiftSettings: ours
         ),
         tests("Terminal", ["Console", "Relay", "Media", "Wire"]),
+        .target(name: "CBench", path: "Tests/Benchmarks/CBench", cSettings: [.define("_GNU_SOURCE")]),
+        .executableTarget(
+            name: "signalbox-bench",
+            dependencies: [
+                "CBench", "CMedia", "COpenSSL", "WebRTC", "ICE", "DTLS", "SDP", "RTP", "Media", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Benchmarks/Program",
+            swiftSettings: ours
+        ),
         .testTarget(name: "MediaProcessTests", dependencies: ["signalbox-media"], swiftSettings: ours),
     ]
 )

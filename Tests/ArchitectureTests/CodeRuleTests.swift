@@ -106,7 +106,9 @@ struct CodeRuleTests {
             atPath: SourceTree.root.appendingPathComponent("Tests").path
         )
         let targets = Set(ImportMapTests.map.keys)
-        let others: Set = ["TestSupport", "Browser", "ArchitectureTests", "MediaProcessTests", "SignalboxTests"]
+        let others: Set = [
+            "TestSupport", "Browser", "Benchmarks", "ArchitectureTests", "MediaProcessTests", "SignalboxTests",
+        ]
         for folder in folders where !folder.hasPrefix(".") && !others.contains(folder) {
             #expect(folder.hasSuffix("Tests") && targets.contains(String(folder.dropLast(5))), "Tests/\(folder)")
         }

@@ -43,6 +43,9 @@ def start(open_things: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFa
         def demo(self, *arguments: str) -> harness.DemoCameras:
             return self._keep(harness.DemoCameras(*arguments))
 
+        def child(self, arguments: list[str]) -> harness.Child:
+            return self._keep(harness.Child(arguments))
+
         def relay(self, cameras: dict[str, Any], wrap: list[str] | None = None, **options: Any) -> harness.Relay:
             directory = tmp_path_factory.mktemp("relay")
             return self._keep(harness.Relay(directory, harness.configuration(cameras, **options), wrap))

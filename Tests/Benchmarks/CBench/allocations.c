@@ -1,0 +1,48 @@
+// Stands in front of the C library's allocator and counts the calls.
+#include "cbench.h"
+
+#include <errno.h>
+
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
+
+static uint64_t calls;
+
+static void count(void) { __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED); }
+
+uint64_t cbench_allocations(void) { return __atomic_load_n(&calls, __ATOMIC_RELAXED); }
+
+void *malloc(size_t size) {
+    count();
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t number, size_t size) {
+    count();
+    return __libc_calloc(number, size);
+}
+
+void *realloc(void *old, size_t size) {
+    count();
+    return __libc_realloc(old, size);
+}
+
+void *memalign(size_t alignment, size_t size) {
+    count();
+    return __libc_memalign(alignment, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size) {
+    count();
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **result, size_t alignment, size_t size) {
+    count();
+    void *memory = __libc_memalign(alignment, size);
+    if (memory == 0) return ENOMEM;
+    *result = memory;
+    return 0;
+}

@@ -1,0 +1,19 @@
+import Glibc
+
+/// The clocks a benchmark reads.
+enum Clock {
+    /// Nanoseconds since the Unix epoch: what the kernel stamps datagrams with, the same in all processes.
+    static func wall() -> Int64 { read(CLOCK_REALTIME) }
+
+    /// Nanoseconds of a clock that never jumps.
+    static func monotonic() -> Int64 { read(CLOCK_MONOTONIC) }
+
+    /// Processor time of this thread in nanoseconds.
+    static func thread() -> Int64 { read(CLOCK_THREAD_CPUTIME_ID) }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
