@@ -26,12 +26,13 @@ public final class HistoryStore: Sendable {
     public func record(_ snapshot: Snapshot) {
         state.withLock { state in
             state.tick += 1
+            var egress: [String: Double] = [:]
+            for viewer in snapshot.viewers { egress[viewer.camera, default: 0] += viewer.bitrate ?? 0 }
             for camera in snapshot.cameras {
                 state.record(.camera(camera.id, .bitrate), camera.bitrate)
                 state.record(.camera(camera.id, .loss), camera.loss)
                 state.record(.camera(camera.id, .fps), camera.fps)
-                let egress = snapshot.viewers.lazy.filter { $0.camera == camera.id }.compactMap(\.bitrate)
-                state.record(.camera(camera.id, .egress), egress.reduce(0, +))
+                state.record(.camera(camera.id, .egress), egress[camera.id] ?? 0)
             }
             for viewer in snapshot.viewers {
                 state.record(.viewer(viewer.id, .bitrate), viewer.bitrate)
