@@ -140,7 +140,7 @@ let package = Package(
         .testTarget(name: "ArchitectureTests", swiftSettings: ours),
         .testTarget(
             name: "SignalboxTests",
-            dependencies: ["signalbox", "TestSupport", "Networking", "Relay", "RTSP", "Wire"],
+            dependencies: ["signalbox", "TestSupport", "Gateway", "Networking", "Relay", "RTSP", "Wire"],
             swiftSettings: ours
         ),
         tests("Media"),
@@ -164,6 +164,7 @@ let package = Package(
             dependencies: [
                 "Gateway", "TestSupport", "Relay", "Media", "Wire",
                 .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

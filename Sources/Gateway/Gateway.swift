@@ -114,7 +114,8 @@ public actor Gateway {
         }
     }
 
-    private static func context(_ identity: GatewayConfiguration.TLSIdentity) throws(GatewayError) -> NIOSSLContext {
+    fileprivate static func context(_ identity: GatewayConfiguration.TLSIdentity) throws(GatewayError) -> NIOSSLContext
+    {
         do {
             let chain = try NIOSSLCertificate.fromPEMBytes(identity.certificateChain)
             let key = try NIOSSLPrivateKey(bytes: Array(identity.privateKey.reveal().utf8), format: .pem)
@@ -174,4 +175,9 @@ extension TransportAddress {
         else { return nil }
         self.init(ip, port: port)
     }
+}
+
+extension GatewayConfiguration.TLSIdentity {
+    /// Whether a listener can be opened with it: chain and key parse, and belong to each other.
+    public var isUsable: Bool { (try? Gateway.context(self)) != nil }
 }

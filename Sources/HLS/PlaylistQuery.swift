@@ -24,6 +24,16 @@ public struct PlaylistQuery: Hashable, Sendable {
         case partWithoutSegment
         /// The query is longer than ``maximumLength``.
         case tooLong
+
+        /// What is wrong, for the client.
+        public var text: String {
+            switch self {
+            case .notANumber(let name): "\(name) is no decimal number of at most 15 digits"
+            case .repeated(let name): "\(name) is there twice"
+            case .partWithoutSegment: "_HLS_part is there without _HLS_msn"
+            case .tooLong: "the query is longer than \(PlaylistQuery.maximumLength) bytes"
+            }
+        }
     }
 
     /// Longest query that is looked at, in bytes.

@@ -37,7 +37,7 @@ public struct TrackTimeline: Sendable {
     /// - Parameter after: The output continues above this, when a camera was restarted.
     public init(clockRate: Int, after: Int64? = nil) {
         self.clockRate = max(1, clockRate)
-        frameInterval = Int64(self.clockRate / 30)
+        frameInterval = max(1, Int64(self.clockRate / 30))
         highest = after
     }
 
@@ -86,7 +86,11 @@ public struct TrackTimeline: Sendable {
 
     private mutating func anchor(_ input: Int64, at arrival: Instant) -> Int64 {
         var output = ticks(arrival)
-        if let highest, output <= highest { output = highest + frameInterval }
+        if let highest, output <= highest {
+            // Far ahead of the time of arrival, which a backlog sent at once brings about, pictures crowd together until
+            // real time has caught up; the rest is slewed away.
+            output = highest + (highest - output > Int64(clockRate) ? 1 : frameInterval)
+        }
         anchor = Anchor(offset: Double(output - input), input: input, output: output, arrival: arrival)
         highest = output
         lateSince = nil

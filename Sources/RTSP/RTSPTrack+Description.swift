@@ -53,17 +53,15 @@ extension RTSPTrack {
     /// The first format of a section that we can name, or `nil`.
     init?(_ media: MediaDescription, in description: SessionDescription, base: ControlBase) {
         guard let control = base.resolve(media.attribute("control")) else { return nil }
-        for payloadType in media.payloadTypes {
-            guard let map = encoding(payloadType, media) else { continue }
-            let parameters = formatParameters(payloadType, media)
-            guard let format = TrackFormat(map, kind: media.kind, parameters: parameters, description: description)
-            else {
-                continue
-            }
+        for offered in payloadFormats(media) {
+            let parameters = offered.parameters
+            guard let map = offered.map,
+                let format = TrackFormat(map, kind: media.kind, parameters: parameters, description: description)
+            else { continue }
             self.init(
                 index: 0,
                 format: format,
-                payloadType: payloadType,
+                payloadType: offered.payloadType,
                 control: control,
                 alternateControl: base.resolveAdvertised(media.attribute("control")),
                 aacPacking: format.codec == .aac ? AACPacking(parameters) : nil,
@@ -119,34 +117,43 @@ extension AACPacking {
     }
 }
 
-/// The encoding of a payload type: what the section maps it to, the static assignment (RFC 3551 §6), or a guess.
-private func encoding(_ payloadType: UInt8, _ media: MediaDescription) -> RTPMap? {
+/// The payload types of a camera's section with what it says of them, and where it says nothing, what it must mean.
+private func payloadFormats(_ media: MediaDescription) -> [PayloadFormat] {
+    var formats = media.payloadFormats()
     let maps = media.rtpMaps()
-    if let map = maps.first(where: { $0.payloadType == payloadType }) { return map }
-    if let map = staticEncodings.first(where: { $0.payloadType == payloadType }) { return map }
-    // One format and one map that disagree about the number mean each other.
-    if media.payloadTypes.count == 1, maps.count == 1 { return maps.first }
-    guard maps.isEmpty, payloadType >= 96 else { return nil }
-    let parameters = formatParameters(payloadType, media)
-    let guess: String? =
-        if media.kind == "video" {
-            parameters["sprop-vps"] != nil ? "H265" : "H264"
-        } else {
-            parameters["config"] != nil ? "MPEG4-GENERIC" : nil
+    // One format whose lines speak of another number: they mean each other.
+    if formats.count == 1 {
+        if formats[0].map == nil, maps.count == 1, staticEncoding(formats[0].payloadType) == nil {
+            formats[0].map = maps[0]
         }
-    return guess.map { RTPMap(payloadType: payloadType, encodingName: $0, clockRate: 0) }
+        if formats[0].parameters.isEmpty {
+            let others = media.formatParameters().sorted { $0.key < $1.key }
+            formats[0].parameters = others.first { !$0.value.isEmpty }?.value ?? [:]
+        }
+    }
+    for index in formats.indices where formats[index].map == nil {
+        formats[index].map =
+            staticEncoding(formats[index].payloadType)
+            ?? (maps.isEmpty ? guessedEncoding(formats[index], kind: media.kind) : nil)
+    }
+    return formats
 }
 
-/// The parameters of a payload type; those of another one when the section has a single format.
-private func formatParameters(_ payloadType: UInt8, _ media: MediaDescription) -> [String: String] {
-    let own = media.formatParameters(payloadType)
-    guard own.isEmpty, media.payloadTypes.count == 1 else { return own }
-    for line in media.attributes(named: "fmtp") {
-        guard let other = line.blankSeparatedWords.first?.decimal(upTo: 127) else { continue }
-        let parameters = media.formatParameters(UInt8(truncatingIfNeeded: other))
-        if !parameters.isEmpty { return parameters }
-    }
-    return own
+/// The static assignment of a payload type (RFC 3551 §6).
+private func staticEncoding(_ payloadType: UInt8) -> RTPMap? {
+    staticEncodings.first { $0.payloadType == payloadType }
+}
+
+/// The encoding of a dynamic payload type that the camera does not map.
+private func guessedEncoding(_ format: PayloadFormat, kind: String) -> RTPMap? {
+    guard format.payloadType >= 96 else { return nil }
+    let guess: String? =
+        if kind == "video" {
+            format.parameters["sprop-vps"] != nil ? "H265" : "H264"
+        } else {
+            format.parameters["config"] != nil ? "MPEG4-GENERIC" : nil
+        }
+    return guess.map { RTPMap(payloadType: format.payloadType, encodingName: $0, clockRate: 0) }
 }
 
 /// The parameter sets in `sprop-parameter-sets` (RFC 6184 §8.1), wherever in the description the camera put them.
@@ -157,12 +164,10 @@ private func h264ParameterSets(
     var candidates = [parameters["sprop-parameter-sets"]].compactMap(\.self)
     if candidates.isEmpty {
         for media in description.media {
-            for type in media.payloadTypes {
-                if let value = formatParameters(type, media)["sprop-parameter-sets"] { candidates.append(value) }
-            }
+            candidates += payloadFormats(media).compactMap { $0.parameters["sprop-parameter-sets"] }
         }
     }
-    for candidate in candidates {
+    for candidate in candidates.prefix(maximumParameterSets) {
         var sps: [UInt8]?
         var pps: [[UInt8]] = []
         for field in candidate.utf8.split(separator: 0x2C).prefix(maximumParameterSets) {

@@ -6,7 +6,8 @@ public struct MediaDescription: Equatable, Sendable, SDPAttributed {
     public var port: Int
     /// The transport, such as `RTP/AVP` or `UDP/TLS/RTP/SAVPF`.
     public var proto: String
-    /// The formats: payload types for RTP, in order of preference.
+    /// The formats: payload types for RTP, in order of preference. Of a parsed section each once, and at most
+    /// ``maximumFormats``, so that nothing that is done per format can be made to cost much.
     public var formats: [String]
     /// The text of the section's `c=` line.
     public var connection: String?
@@ -30,6 +31,9 @@ public struct MediaDescription: Equatable, Sendable, SDPAttributed {
         self.attributes = attributes
     }
 
+    /// Most formats of a section that are read: as many as there are payload types.
+    public static let maximumFormats = 128
+
     /// Parses what follows `m=`. Cameras leave fields out, so nothing here is an error.
     init(parsing text: some StringProtocol) {
         let words = text.blankSeparatedWords
@@ -41,8 +45,15 @@ public struct MediaDescription: Equatable, Sendable, SDPAttributed {
             kind: words.first?.lowercased() ?? "",
             port: port ?? 0,
             proto: words.dropFirst(2).first ?? "",
-            formats: Array(words.dropFirst(3))
+            formats: Self.distinct(words.dropFirst(3))
         )
+    }
+
+    private static func distinct(_ words: some Sequence<String>) -> [String] {
+        var formats: [String] = []
+        var seen: Set<String> = []
+        for word in words where formats.count < maximumFormats && seen.insert(word).inserted { formats.append(word) }
+        return formats
     }
 
     /// The formats that are RTP payload types (0–127).
@@ -56,22 +67,38 @@ public struct MediaDescription: Equatable, Sendable, SDPAttributed {
     /// The `rtpmap` lines whose payload type is one, in order.
     public func rtpMaps() -> [RTPMap] { attributes(named: "rtpmap").compactMap { RTPMap(parsing: $0) } }
 
-    /// The format parameters of `payloadType` (`a=fmtp`), keys lower-cased. Several lines are merged; the first value
-    /// of a key wins. A parameter without `=` has the empty value.
-    public func formatParameters(_ payloadType: UInt8) -> [String: String] {
-        var parameters: [String: String] = [:]
+    /// The payload types of the `m=` line in order, each with what the section says of it. Made in one pass over the
+    /// lines, however many there are: ask once per section.
+    public func payloadFormats() -> [PayloadFormat] {
+        var maps: [UInt8: RTPMap] = [:]
+        for map in rtpMaps() where maps[map.payloadType] == nil { maps[map.payloadType] = map }
+        let parameters = formatParameters()
+        return payloadTypes.map {
+            PayloadFormat(payloadType: $0, map: maps[$0], parameters: parameters[$0] ?? [:])
+        }
+    }
+
+    /// The format parameters (`a=fmtp`) of all payload types, keys lower-cased. Several lines of one payload type are
+    /// merged; the first value of a key wins. A parameter without `=` has the empty value.
+    public func formatParameters() -> [UInt8: [String: String]] {
+        var parameters: [UInt8: [String: String]] = [:]
         for line in attributes(named: "fmtp") {
-            guard let (type, text) = payloadTypeAndRest(line), type == payloadType else { continue }
+            guard let (type, text) = payloadTypeAndRest(line) else { continue }
             for field in text.utf8.split(separator: 0x3B) {
                 let field = String(decoding: field, as: UTF8.self)
                 // Base64 values end in "=", so only the first one separates.
                 let (key, value) = field.splitOnce(at: 0x3D) ?? (field, "")
                 let name = key.trimmingBlanks.lowercased()
-                if !name.isEmpty, parameters[name] == nil { parameters[name] = value.trimmingBlanks }
+                if !name.isEmpty, parameters[type]?[name] == nil {
+                    parameters[type, default: [:]][name] = value.trimmingBlanks
+                }
             }
         }
         return parameters
     }
+
+    /// The format parameters of one payload type; where several are looked at, ask ``payloadFormats()`` once instead.
+    public func formatParameters(_ payloadType: UInt8) -> [String: String] { formatParameters()[payloadType] ?? [:] }
 
     /// The RTCP feedback offered for `payloadType` (`a=rtcp-fb`, RFC 4585 §4.2), wildcard lines included: `nack pli`.
     public func rtcpFeedback(_ payloadType: UInt8) -> [String] {
@@ -79,6 +106,23 @@ public struct MediaDescription: Equatable, Sendable, SDPAttributed {
             guard let (type, rest) = line.splitOnce(at: 0x20) else { return nil }
             return type == "*" || type.decimal(upTo: 127) == Int(payloadType) ? rest.trimmingBlanks : nil
         }
+    }
+}
+
+/// What a section says of one of its payload types.
+public struct PayloadFormat: Equatable, Sendable {
+    /// 0–127.
+    public var payloadType: UInt8
+    /// Its first `rtpmap` line.
+    public var map: RTPMap?
+    /// Its format parameters, see ``MediaDescription/formatParameters()``.
+    public var parameters: [String: String]
+
+    /// Creates what is known of a payload type.
+    public init(payloadType: UInt8, map: RTPMap? = nil, parameters: [String: String] = [:]) {
+        self.payloadType = payloadType
+        self.map = map
+        self.parameters = parameters
     }
 }
 

@@ -66,14 +66,19 @@ final class TerminalDevice {
         tcsetattr(descriptor, TCSANOW, &modes)
     }
 
-    /// Columns and rows; 80×24 where the terminal does not know.
+    /// Columns and rows; 80×24 where the terminal does not know. Whoever logs in by SSH chooses these numbers, and
+    /// ncurses counts in 16 bits with a sign, so they are bounded.
     var size: (columns: Int, rows: Int) {
         var window = winsize()
         guard ioctl(descriptor, UInt(TIOCGWINSZ), &window) == 0, window.ws_col > 0, window.ws_row > 0 else {
             return (80, 24)
         }
-        return (Int(window.ws_col), Int(window.ws_row))
+        return (min(Int(window.ws_col), Self.maximumColumns), min(Int(window.ws_row), Self.maximumRows))
     }
+
+    /// Wider than any screen.
+    private static let maximumColumns = 1_000
+    private static let maximumRows = 500
 
     /// Whether everything written has been taken.
     var isDrained: Bool { pendingStart >= pending.count }

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Handlers do nothing but `write(2)` to a pipe that lives as long as the process; the console's loop reads it. The
 /// fatal ones write a byte string that was made beforehand, put the terminal's modes back, restore the handler that
-/// was there before, and raise the signal again: the process dies of what it died of.
+/// was there before, and raise the signal again: the process dies of what it died of, even if that handler returns.
 enum TerminalSignals {
     /// Taken by the loop.
     static let handled: [Int32] = [SIGWINCH, SIGTERM, SIGINT, SIGHUP, SIGCONT]
@@ -128,5 +128,10 @@ private let crashHandler: @convention(c) (Int32) -> Void = { signal in
         var standard = sigaction()
         _ = sigaction(signal, &standard, nil)
     }
+    _ = raise(signal)
+    // The earlier handler came back: the Swift runtime's reports the crash and waits for the fault to happen again,
+    // which it does not when the signal was sent.
+    var standard = sigaction()
+    _ = sigaction(signal, &standard, nil)
     _ = raise(signal)
 }

@@ -57,22 +57,20 @@ extension Negotiation {
         let stream = streamTracks[carried].h264.map {
             H264Profile(profileIDC: $0.parsed.profileIDC, constraintFlags: $0.parsed.constraintFlags)
         }
-        let offered = media.rtpMaps().filter { map in
-            map.encodingName.equalsIgnoringASCIICase("H264") && map.clockRate == 90_000
-                && media.payloadTypes.contains(map.payloadType)
-                && media.formatParameters(map.payloadType)["packetization-mode"] == "1"
-        }
-        func profile(_ map: RTPMap) -> H264Profile {
-            H264Profile(profileLevelID: media.formatParameters(map.payloadType)["profile-level-id"])
+        typealias Offered = (map: RTPMap, level: String?, profile: H264Profile)
+        let offered = media.payloadFormats().compactMap { format -> Offered? in
+            guard let map = format.map, map.encodingName.equalsIgnoringASCIICase("H264"), map.clockRate == 90_000,
+                format.parameters["packetization-mode"] == "1"
+            else { return nil }
+            let level = format.parameters["profile-level-id"]
+            return (map, level, H264Profile(profileLevelID: level))
         }
         let preferences = (stream ?? .constrainedBaseline).acceptable
-        let best = preferences.lazy.compactMap { wanted in offered.first { profile($0) == wanted } }.first
-        guard let map = best ?? offered.first else {
+        let best = preferences.lazy.compactMap { wanted in offered.first { $0.profile == wanted } }.first
+        guard let (map, text, _) = best ?? offered.first else {
             throw .noCommonVideoCodec(offered: offer.offeredVideoCodecs, camera: .h264)
         }
-        let level = media.formatParameters(map.payloadType)["profile-level-id"].flatMap { text in
-            [UInt8](hexadecimal: text).map(\.hexadecimal)
-        }
+        let level = text.flatMap { [UInt8](hexadecimal: $0).map(\.hexadecimal) }
         return Track(
             section,
             offer.sections[section],
@@ -96,9 +94,9 @@ extension Negotiation {
             audioUnavailableReason = "The browser does not bundle sound with the picture."
             return
         }
-        let media = offer.sections[section].media
+        let offered = offer.sections[section].media.payloadFormats()
         for (streamTrack, format) in streamTracks.enumerated() {
-            guard let map = Self.audioMap(format, in: media) else { continue }
+            guard let map = Self.audioMap(format, offered) else { continue }
             let isOpus = format.codec == .opus
             let stereo = format.channels == 2 ? ";stereo=1;sprop-stereo=1" : ""
             tracks.append(
@@ -121,24 +119,24 @@ extension Negotiation {
             }
     }
 
-    private static func audioMap(_ format: TrackFormat, in media: MediaDescription) -> RTPMap? {
+    private static func audioMap(_ format: TrackFormat, _ formats: [PayloadFormat]) -> RTPMap? {
         func offered(_ name: String, _ clockRate: Int, _ channels: Int) -> RTPMap? {
-            media.rtpMaps().first {
+            formats.lazy.compactMap(\.map).first {
                 $0.encodingName.equalsIgnoringASCIICase(name) && $0.clockRate == clockRate && $0.channels == channels
-                    && media.payloadTypes.contains($0.payloadType)
             }
         }
+        func lists(_ payloadType: UInt8) -> Bool { formats.contains { $0.payloadType == payloadType } }
         switch format.codec {
         case .opus where format.clockRate == 48_000:
             return offered("opus", 48_000, 2)
         case .pcmu where format.clockRate == 8_000 && format.channels == 1:
             // Static payload types need no rtpmap (RFC 3551 §6).
             return offered("PCMU", 8_000, 1)
-                ?? (media.payloadTypes.contains(0)
+                ?? (lists(0)
                     ? RTPMap(payloadType: 0, encodingName: "PCMU", clockRate: 8_000) : nil)
         case .pcma where format.clockRate == 8_000 && format.channels == 1:
             return offered("PCMA", 8_000, 1)
-                ?? (media.payloadTypes.contains(8)
+                ?? (lists(8)
                     ? RTPMap(payloadType: 8, encodingName: "PCMA", clockRate: 8_000) : nil)
         default:
             return nil

@@ -91,12 +91,13 @@ public struct OfferedSession: Sendable {
     var offeredVideoCodecs: [String] {
         guard let section = sections.first(where: { $0.isUsable && $0.media.kind == "video" }) else { return [] }
         var names: [String] = []
-        for map in section.media.rtpMaps() {
+        for format in section.media.payloadFormats() {
+            guard let map = format.map else { continue }
             var name = String(map.encodingName.prefix(16))
             let isHelper = ["rtx", "red", "ulpfec", "flexfec-03"].contains { $0.equalsIgnoringASCIICase(name) }
             guard !isHelper, names.count < 16 else { continue }
             if name.equalsIgnoringASCIICase("H264") {
-                let parameters = section.media.formatParameters(map.payloadType)
+                let parameters = format.parameters
                 name = "H264 \((parameters["profile-level-id"] ?? "42e01f").prefix(6))"
                 name += " mode \((parameters["packetization-mode"] ?? "0").prefix(1))"
             }

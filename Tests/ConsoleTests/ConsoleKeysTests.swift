@@ -16,6 +16,19 @@ struct ConsoleKeysTests {
         #expect(person.commands.first?.author == "ana@pts/3")
     }
 
+    @Test func `an event lasts until a snapshot comes without it`() {
+        var person = Operator()
+        person.press("7")
+        #expect(person.lines(with: "OPEN").count > 0)
+        var later = RelayFixture.snapshot()
+        later.events.removeAll { $0.endedAt == nil }
+        later.sampledAt += .seconds(60)
+        later.wallClock += 60_000
+        person.wait(.seconds(1))
+        person.see(later)
+        #expect(person.lines(with: "OPEN").isEmpty)
+    }
+
     @Test func `every other key cancels, Enter and the starting key included`() {
         for key in [Key.enter, "r", "K", "n", .escape, " "] {
             var person = Operator()

@@ -1,3 +1,4 @@
+import HTTPTypes
 import NIOCore
 import Relay
 import TestSupport
@@ -66,6 +67,17 @@ struct GatewayPartsTests {
     ])
     func `an authority gives its host`(authority: String, host: String?) {
         #expect(RequestPolicy.host(of: authority) == host)
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:8080", true), ("[::1]:8443", true), ("localhost", true), ("relay.example:8443", true),
+        ("evil.example", false), ("localhost.evil.example", false), ("", false),
+    ])
+    func `a name that somebody else made point here does not address us`(authority: String, isOurs: Bool) {
+        var configuration = GatewayConfiguration()
+        configuration.hostNames = ["relay.example"]
+        let request = HTTPRequest(method: .get, scheme: "http", authority: authority, path: "/")
+        #expect(RequestPolicy(configuration).isAddressed(request) == isOurs)
     }
 
     @Test func `dates are written as RFC 9110 has them`() {

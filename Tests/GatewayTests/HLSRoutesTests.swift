@@ -66,6 +66,16 @@ struct HLSRoutesTests {
         }
     }
 
+    @Test func `a page of another site cannot make viewers or start cameras`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            for header in ["Sec-Fetch-Site: cross-site", "Origin: https://evil.example"] {
+                #expect(try await box.curl("/gate/media.m3u8", "-H", header).status == 403)
+            }
+            #expect(box.service.requests.isEmpty)
+            #expect(try await box.curl("/gate/media.m3u8", "-H", "Sec-Fetch-Site: same-origin").status == 200)
+        }
+    }
+
     @Test func `a held request whose client leaves is taken back`() async throws {
         try await GatewayHarness.run { (box) async throws in
             let client = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -34,6 +34,22 @@ import Wire
         #expect(timeline.reanchored == 1)
     }
 
+    @Test func `a backlog sent at once does not put the timeline ahead for good`() {
+        var timeline = TrackTimeline(clockRate: 90_000)
+        var outputs: [Int64] = []
+        let backlog = 600 * 25
+        for frame in 0..<backlog { outputs.append(timeline.map(UInt32(frame * 3_600), arrival: Self.at(frame / 100))) }
+        let live = 150
+        #expect(outputs[backlog - 1] - Self.ticks(live) < 4 * 90_000)
+        for frame in 0..<(120 * 25) {
+            let stamp = UInt32((backlog + frame) * 3_600)
+            outputs.append(timeline.map(stamp, arrival: Self.at(live + frame * 40)))
+        }
+        let lead = try? #require(outputs.last).advanced(by: -Int(Self.ticks(live + (120 * 25 - 1) * 40)))
+        #expect(abs(lead ?? .max) < 45_000)
+        #expect(zip(outputs, outputs.dropFirst()).allSatisfy { $0 < $1 })
+    }
+
     @Test func `B-frames step back and keep their times`() {
         var timeline = TrackTimeline(clockRate: 90_000)
         var outputs: [Int64] = []

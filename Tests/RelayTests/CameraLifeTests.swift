@@ -74,6 +74,26 @@ struct CameraLifeTests {
         #expect(world.state() == .live)
     }
 
+    @Test func `a camera that is down stays critical through its attempts, its event open until it is live`() throws {
+        let world = try World([.scripted("gate", password: "wrong")]) { $0.password = "secret" }
+        try world.run(.seconds(1))
+        let event = try #require(world.events.newest(1).first)
+        #expect(event.severity == .critical && event.endedAt == nil)
+        let viewer = try world.join()
+        #expect(try world.viewer(viewer).state == .waiting, "nothing can come of joining")
+        #expect(world.submit(.restart(camera: "gate")) == .accepted)
+        #expect(try world.camera().state == .connecting)
+        #expect(try world.camera().severity == .critical)
+        let refusal = "before: The camera refused the user name or password (Digest MD5)."
+        #expect(try world.camera().reason.hasSuffix(refusal))
+        try world.gate.password = "wrong"
+        try world.run(.seconds(2))
+        #expect(try world.camera().state == .live)
+        #expect(try world.camera().severity == .ok)
+        #expect(world.events.newest(99).first { $0.id == event.id }?.endedAt != nil)
+        #expect(!world.events.newest(99).contains { $0.endedAt == nil })
+    }
+
     @Test func `a camera that closes the connection is retried at once, and is live again within a second`() throws {
         let world = try World()
         try world.becomeLive()

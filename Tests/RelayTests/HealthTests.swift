@@ -4,12 +4,16 @@ import Testing
 
 /// How bad a camera is, and why.
 struct CameraHealthTests {
-    private func health(_ state: CameraState, _ change: (inout CameraSnapshot) -> Void = { _ in }) -> CameraHealth {
+    private func health(
+        _ state: CameraState,
+        isFailing: Bool = false,
+        _ change: (inout CameraSnapshot) -> Void = { _ in }
+    ) -> CameraHealth {
         var camera = CameraSnapshot(id: "gate", generation: 1, state: state, source: "")
         camera.reason = "the state's reason"
         camera.remedy = "the state's remedy"
         change(&camera)
-        return CameraHealth(of: camera)
+        return CameraHealth(of: camera, isFailing: isFailing)
     }
 
     @Test(arguments: [
@@ -26,6 +30,11 @@ struct CameraHealthTests {
     func `a start that takes longer than 5 s is a warning`(state: CameraState) {
         #expect(health(state) { $0.stateAge = 5 }.severity == .info)
         #expect(health(state) { $0.stateAge = 5.1 }.severity == .warning)
+    }
+
+    @Test(arguments: [CameraState.connecting, .negotiating, .starting])
+    func `another attempt makes a dark camera no better`(state: CameraState) {
+        #expect(health(state, isFailing: true).severity == .critical)
     }
 
     @Test func `lost packets are told with value, window and threshold`() {

@@ -143,6 +143,28 @@ struct EventLogTests {
         #expect(log.newest(0).isEmpty && log.newest(-1).isEmpty)
     }
 
+    @Test func `what lasts is open until it is ended or there is news of it, everything else is over at once`() {
+        let log = EventLog()
+        log.append(.warning, "refused", at: 1)
+        log.append(.critical, "does not answer", camera: "a", lasting: .dark(camera: "a"), at: 2)
+        log.append(.critical, "stalled", camera: "b", lasting: .dark(camera: "b"), at: 3)
+        log.append(.critical, "refuses the password", camera: "a", lasting: .dark(camera: "a"), at: 4)
+        log.end(.dark(camera: "b"), at: 9)
+        log.end(.dark(camera: "never was"), at: 9)
+        #expect(log.newest(9).map(\.endedAt) == [nil, 9, 4, 1])
+    }
+
+    @Test func `a snapshot shows the newest and every older event that lasts`() {
+        let log = EventLog()
+        for number in 1...3 { log.append(.critical, "\(number)", lasting: .dark(camera: "\(number)"), at: 0) }
+        for number in 4...9 { log.append(.info, "\(number)", at: 0) }
+        log.end(.dark(camera: "2"), at: 5)
+        #expect(log.current(4).map(\.text) == ["9", "8", "7", "6", "3", "1"])
+        for _ in 0..<6_000 { log.append(.info, "later", at: 0) }
+        #expect(log.current(1).map(\.text) == ["later"], "what is forgotten is not shown")
+        log.end(.dark(camera: "1"), at: 7)
+    }
+
     @Test func `the log is bounded and ids go on`() {
         let log = EventLog()
         for number in 1...20_000 { log.append(.info, "\(number)", camera: "gate", viewer: "v", at: 0) }

@@ -104,8 +104,16 @@ struct ViewerLifeTests {
         #expect(world.events.newest(1).first?.text == "now plays HLS: no UDP")
         #expect(world.events.newest(1).first?.severity == .warning)
         #expect(world.events.newest(1).first?.viewer == id)
+        #expect(world.events.newest(1).first?.endedAt == nil, "it lasts")
         #expect(try world.camera().hlsViewers == 1)
         #expect(try world.viewer(id).ladder.map(\.name) == ["first frame"])
+        world.report(.webrtc, viewer: id, reason: "")
+        #expect(world.events.texts.suffix(2) == ["now plays HLS: no UDP", "now plays WebRTC"])
+        #expect(!world.events.newest(99).contains { $0.endedAt == nil })
+        world.report(.hls, viewer: id)
+        #expect(world.events.newest(1).first?.endedAt == nil)
+        world.leave(id)
+        #expect(!world.events.newest(99).contains { $0.endedAt == nil }, "it left")
     }
 
     @Test func `messages for viewers that are gone are ignored`() throws {

@@ -155,6 +155,34 @@ import Testing
         )
     }
 
+    @Test func `formats are read once each and as many as there are payload types, however many are named`() throws {
+        let numbers = (0..<3).flatMap { _ in (0...255).map(String.init) }.joined(separator: " ")
+        let maps = (0..<700).map { "a=rtpmap:96 H264/\($0)\r\n" }.joined()
+        let description = try SessionDescription(parsing: "v=0\r\nm=video 9 RTP/AVP 96 96 \(numbers)\r\n\(maps)")
+        let media = try #require(description.media.first)
+        #expect(media.formats.count == MediaDescription.maximumFormats)
+        let formats = media.payloadFormats()
+        #expect(Set(formats.map(\.payloadType)).count == formats.count)
+        #expect(formats.first?.payloadType == 96)
+        #expect(formats.first?.map?.clockRate == 0, "the first map counts")
+    }
+
+    @Test func `what a section says of its payload types comes in the order of the m-line`() throws {
+        let text = "v=0\nm=video 9 RTP/AVP 98 96 97\na=fmtp:96 a=1\na=rtpmap:96 H264/90000\na=rtpmap:98 VP8/90000\n"
+        let media = try #require(try SessionDescription(parsing: text).media.first)
+        #expect(
+            media.payloadFormats() == [
+                PayloadFormat(payloadType: 98, map: RTPMap(payloadType: 98, encodingName: "VP8", clockRate: 90_000)),
+                PayloadFormat(
+                    payloadType: 96,
+                    map: RTPMap(payloadType: 96, encodingName: "H264", clockRate: 90_000),
+                    parameters: ["a": "1"]
+                ),
+                PayloadFormat(payloadType: 97),
+            ]
+        )
+    }
+
     @Test func `feedback for all payload types counts for each`() {
         let media = MediaDescription(
             kind: "video",

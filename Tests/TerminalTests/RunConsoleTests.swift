@@ -68,7 +68,9 @@ import Wire
         terminal.resize(columns: 132, rows: 43)
         kill(getpid(), SIGWINCH)
         #expect(console.waitForOutput("\u{1B}[43;"))
-        for (columns, rows) in [(1, 1), (300, 100), (20, 5), (80, 24)] as [(UInt16, UInt16)] {
+        for (columns, rows) in [(1, 1), (65_535, 1), (65_535, 65_535), (32_767, 32_767), (20, 5), (80, 24)]
+            as [(UInt16, UInt16)]
+        {
             terminal.resize(columns: columns, rows: rows)
             kill(getpid(), SIGWINCH)
             usleep(20_000)

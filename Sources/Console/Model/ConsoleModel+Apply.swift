@@ -20,6 +20,7 @@ extension ConsoleModel {
         }
         guard pausedAt == nil else { return }
         mergeEvents(snapshot.events)
+        endEvents(missingFrom: snapshot)
         shown = calmed(snapshot)
         index = SnapshotIndex(snapshot)
         leaveVanishedPlaces()
@@ -85,8 +86,10 @@ extension ConsoleModel {
 
     /// Events older than those seen, wanted once for the event screen.
     public var wantedEvents: EventsRequest? {
-        guard case .screen(.events) = place, !askedOlderEvents, let oldest = eventLog.last else { return nil }
-        return EventsRequest(before: oldest.id, limit: ConsoleModel.eventLimit - Snapshot.eventLimit)
+        guard case .screen(.events) = place, !askedOlderEvents, let newest = eventLog.first else { return nil }
+        // Older events that last come with the snapshot; ids have no gaps, so the first gap is where to ask from.
+        let run = zip(eventLog, 0...).prefix { event, step in newest.id &- event.id == UInt64(step) }
+        return run.last.map { EventsRequest(before: $0.0.id, limit: ConsoleModel.eventLimit - Snapshot.eventLimit) }
     }
 
     /// ``wantedEvents`` is being asked for.
@@ -117,6 +120,16 @@ extension ConsoleModel {
         eventLog.append(contentsOf: fresh)
         eventLog.sort { $0.id > $1.id }
         if eventLog.count > ConsoleModel.eventLimit { eventLog.removeLast(eventLog.count - ConsoleModel.eventLimit) }
+    }
+
+    /// A snapshot holds every event that lasts, so one that is not there has ended since the last look.
+    private mutating func endEvents(missingFrom snapshot: Snapshot) {
+        guard eventLog.contains(where: { $0.endedAt == nil }) else { return }
+        let lasting = Set(snapshot.events.lazy.filter { $0.endedAt == nil }.map(\.id))
+        for position in eventLog.indices
+        where eventLog[position].endedAt == nil && !lasting.contains(eventLog[position].id) {
+            eventLog[position].endedAt = snapshot.wallClock
+        }
     }
 
     /// A detail of something that is gone shows nothing: go back to the list.

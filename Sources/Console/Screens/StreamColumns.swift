@@ -92,9 +92,8 @@ extension ConsoleModel {
                     Span(subject(of: $0), .strong)
                 },
                 Column("LASTED", 7, priority: 2, left: false) { event in
-                    guard let end = event.endedAt else {
-                        return event.severity >= .warning ? Span("OPEN", .warning) : Span("-", .dim)
-                    }
+                    guard let end = event.endedAt else { return Span("OPEN", Role(event.severity)) }
+                    guard end > event.at else { return Span("-", .dim) }
                     return Span(Format.calmAge(Double(end &- event.at) / 1000), .dim)
                 },
                 Column("EVENT", 20, priority: 0, left: true, growth: 300) { Span($0.text, eventRole($0)) },

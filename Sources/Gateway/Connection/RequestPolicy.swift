@@ -92,10 +92,18 @@ struct RequestPolicy: Sendable {
         return false
     }
 
+    /// Whether the request names us by something only we are: an address, `localhost`, or a configured name. A name that
+    /// somebody else made point here (DNS rebinding) is none of these.
+    func isAddressed(_ request: HTTPRequest) -> Bool {
+        request.authority.flatMap(Self.host).map(isKnown) ?? false
+    }
+
+    private func isKnown(_ host: String) -> Bool {
+        IPAddress(host) != nil || hostNames.contains(host) || host == "localhost" || host.hasSuffix(".localhost")
+    }
+
     private func isOurs(_ host: String, on connection: ConnectionInfo) -> Bool {
-        if IPAddress(host) != nil || hostNames.contains(host) { return true }
-        if host == "localhost" || host.hasSuffix(".localhost") { return true }
-        return hostNames.isEmpty && !connection.isLoopbackListener
+        isKnown(host) || hostNames.isEmpty && !connection.isLoopbackListener
     }
 
     /// The host of `authority` in lower case, without port and brackets; `nil` for anything but a name or address.

@@ -86,7 +86,8 @@ final class HLSHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func serve(_ asked: Asked, context: ChannelHandlerContext) {
         let request = asked.request
-        if let refusal = core.policy.refusal(for: request, on: connection) {
+        // A page of another site could not read the answer, but asking makes a viewer and may start a camera.
+        if let refusal = core.policy.refusal(for: request, on: connection) ?? core.policy.originRefusal(for: request) {
             return write(refusal, to: request, context: context)
         }
         switch request.method {

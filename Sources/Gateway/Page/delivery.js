@@ -182,7 +182,7 @@ export class Delivery {
     this.hls.phase = "up";
     this.hls.frameAt = this.now();
     if (this.shown === "webrtc" && this.wants() !== "hls") return;
-    if (this.shown !== "hls") this.show("hls", this.why);
+    if (this.shown !== "hls") this.show("hls", this.why || "no picture by WebRTC yet");
     this.tick();
   }
 

@@ -23,7 +23,9 @@ struct InterfaceRoutes: Sendable {
 
     /// Everything; it names viewers, whose names open their sessions, so it is for this machine only.
     func snapshot(_ request: Request, _ context: GatewayRequestContext) throws -> Response {
-        guard core.policy.isDirectLoopback(request.head, on: context.connection) else {
+        guard core.policy.isDirectLoopback(request.head, on: context.connection),
+            core.policy.isAddressed(request.head)
+        else {
             throw Refusal(
                 .forbidden,
                 "The snapshot is given to programs on the relay's own machine only.",

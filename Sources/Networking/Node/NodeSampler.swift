@@ -106,7 +106,7 @@ final class NodeSampler: Sendable {
         }
         let cameras = shards.flatMap(\.cameras).sorted { $0.id < $1.id }
         let viewers = shards.flatMap(\.viewers).sorted { ($1.age, $0.id) < ($0.age, $1.id) }
-        let newest = events.newest(Snapshot.eventLimit)
+        let newest = events.current(Snapshot.eventLimit)
         let snapshot = state.withLock { state in
             if let process {
                 state.process = process

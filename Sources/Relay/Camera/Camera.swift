@@ -21,6 +21,8 @@ final class Camera: Scheduled {
     /// What the operator can do; empty when nothing is wrong.
     private(set) var remedy = ""
     var lastError = ""
+    /// It shows nothing though it should: from the first failure until it is live, new attempts included.
+    private(set) var isFailing = false
 
     /// Number of the newest connection; inputs of older ones are ignored.
     var attempt: UInt64 = 0
@@ -78,8 +80,16 @@ final class Camera: Scheduled {
         }
     }
 
+    /// Whether media flows or is about to, so that a viewer has something to see.
+    var isShown: Bool { isPulled && !isFailing }
+
     /// Enters a state. The age starts anew only when the state differs.
     func enter(_ state: CameraState, reason: String = "", remedy: String = "", at now: Instant) {
+        switch state {
+        case .stalled, .retrying, .held: isFailing = true
+        case .live, .stopped, .idle: isFailing = false
+        case .connecting, .negotiating, .starting: break
+        }
         if state != self.state {
             self.state = state
             stateSince = now

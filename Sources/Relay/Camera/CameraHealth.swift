@@ -7,14 +7,16 @@ struct CameraHealth: Equatable {
     var remedy: String
 
     /// Judges a camera by what its snapshot says.
-    init(of camera: CameraSnapshot) {
+    ///
+    /// - Parameter isFailing: It has been dark since an earlier failure; another attempt makes that no better.
+    init(of camera: CameraSnapshot, isFailing: Bool) {
         reason = camera.reason
         remedy = camera.remedy
         switch camera.state {
         case .retrying, .held, .stalled:
             severity = .critical
         case .connecting, .negotiating, .starting:
-            severity = camera.stateAge > Self.slowStart ? .warning : .info
+            severity = isFailing ? .critical : camera.stateAge > Self.slowStart ? .warning : .info
         case .stopped, .idle:
             severity = .info
         case .live:

@@ -126,7 +126,13 @@ extension RelayShard {
             ),
             using: &random
         )
-        camera.enter(.connecting, reason: "connecting to \(source.host):\(source.port)", at: now)
+        let earlier = camera.isFailing && !camera.lastError.isEmpty ? "; before: \(camera.lastError)" : ""
+        camera.enter(
+            .connecting,
+            reason: "connecting to \(source.host):\(source.port)\(earlier)",
+            remedy: camera.isFailing ? camera.remedy : "",
+            at: now
+        )
         effects.append(
             .connect(
                 camera: camera.name,
@@ -168,6 +174,7 @@ extension RelayShard {
     /// The attempt failed: decides when to try again, and says why nothing is to be seen until then.
     func fail(_ camera: Camera, _ failure: CameraFailure, at now: Instant, into effects: inout [ShardEffect]) {
         let wasLive = camera.liveSince != nil
+        let wasFailing = camera.isFailing
         if wasLive { camera.reconnects += 1 }
         camera.client = nil
         effects.append(.disconnect(camera: camera.name, attempt: camera.attempt))
@@ -194,8 +201,8 @@ extension RelayShard {
             camera.enter(.held, reason: failure.problem, remedy: failure.remedy, at: now)
         }
         // The same failure again and again is one piece of news, not many.
-        if camera.lastError != failure.problem || wasLive {
-            log(.critical, failure.problem, camera: camera.name, at: now)
+        if camera.lastError != failure.problem || !wasFailing {
+            log(.critical, failure.problem, camera: camera.name, lasting: .dark(camera: camera.name), at: now)
         }
         camera.lastError = failure.problem
         tell(camera, at: now, into: &effects)
@@ -247,7 +254,13 @@ extension RelayShard {
                     remedy: "reconnects by itself after 10 s of silence; r restarts it now",
                     at: now
                 )
-                log(.critical, "stalled: no video, the connection stands", camera: camera.name, at: now)
+                log(
+                    .critical,
+                    "stalled: no video, the connection stands",
+                    camera: camera.name,
+                    lasting: .dark(camera: camera.name),
+                    at: now
+                )
                 tell(camera, at: now, into: &effects)
             } else if camera.state == .stalled, let last = camera.lastMediaAt {
                 camera.enter(
@@ -268,6 +281,7 @@ extension RelayShard {
                 if now - since > Self.lingerInterval {
                     disconnect(camera, at: now, into: &effects)
                     camera.enter(.idle, reason: "pulled when somebody watches", at: now)
+                    ended(.dark(camera: camera.name), at: now)
                 }
             }
         }

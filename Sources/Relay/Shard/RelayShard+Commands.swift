@@ -46,14 +46,14 @@ extension RelayShard {
             disconnect(camera, at: now, into: &effects)
             camera.generation += 1
             camera.backoff.reset()
-            camera.reordersPictures = false
+            forgetReordering(of: camera, at: now)
             connect(camera, at: now, into: &effects)
         case .start:
             guard !camera.isPulled else { return .refused("\(camera.name) is running already; r restarts it") }
             camera.generation += 1
             camera.backoff.reset()
             camera.credentialHold.reset()
-            camera.reordersPictures = false
+            forgetReordering(of: camera, at: now)
             connect(camera, at: now, into: &effects)
         case .kill:
             guard camera.state != .stopped else { return .refused("\(camera.name) is stopped already") }
@@ -65,6 +65,7 @@ extension RelayShard {
                 remedy: "S starts it",
                 at: now
             )
+            ended(.dark(camera: camera.name), at: now)
             tell(camera, at: now, into: &effects)
             operations.append(
                 Operation(
@@ -95,6 +96,12 @@ extension RelayShard {
         return .accepted
     }
 
+    /// The camera may have been set right; if not, it will be seen again.
+    private func forgetReordering(of camera: Camera, at now: Instant) {
+        camera.reordersPictures = false
+        ended(.reordered(camera: camera.name), at: now)
+    }
+
     private func submit(
         _ command: Command,
         to viewer: Viewer,
@@ -114,6 +121,11 @@ extension RelayShard {
             let policy = policy(for: viewer.camera)
             if policy != .auto, target != policy {
                 return .refused("the delivery policy for \(viewer.camera.name) is \(policy.rawValue) only")
+            }
+            if target != .auto, !viewer.camera.isShown {
+                return .refused(
+                    "\(viewer.camera.name) is \(viewer.camera.state.rawValue): there is nothing to show by either delivery"
+                )
             }
             if target == .webrtc, viewer.camera.reordersPictures {
                 return .refused("\(viewer.camera.name)'s pictures are reordered (B-frames), WebRTC cannot show them")

@@ -103,7 +103,7 @@ extension RelayShard {
             do throws(PlaylistQuery.Failure) {
                 query = try PlaylistQuery(parsing: request.directives)
             } catch {
-                return .failure(400, "the delivery directives are wrong: \(error)")
+                return .failure(400, "the delivery directives are wrong: \(error.text)")
             }
             switch hls.muxer.playlist(query, at: now) {
             case .ready(let playlist):

@@ -183,6 +183,7 @@ extension RelayShard {
                     .warning,
                     "pictures are reordered (B-frames): viewers get HLS; for WebRTC switch B-frames off in the camera and restart it",
                     camera: camera.name,
+                    lasting: .reordered(camera: camera.name),
                     at: now
                 )
                 tell(camera, at: now, into: &effects)
@@ -231,10 +232,12 @@ extension RelayShard {
         case .starting where admitted.contains(where: \.startsKeyframe) || (!hasVideo && !admitted.isEmpty):
             camera.liveSince = now
             camera.enter(.live, at: now)
+            ended(.dark(camera: camera.name), at: now)
             log(.ok, "live by \((camera.transport ?? .tcp).rawValue.uppercased())", camera: camera.name, at: now)
             tell(camera, at: now, into: &effects)
         case .stalled where camera.lastMediaAt == now:
             camera.enter(.live, at: now)
+            ended(.dark(camera: camera.name), at: now)
             log(.ok, "video is back", camera: camera.name, at: now)
             tell(camera, at: now, into: &effects)
         default:

@@ -80,7 +80,7 @@ extension RelayShard {
             shown.gopSeconds = video?.gopDuration?.inSeconds
             shown.loss = loss(camera)
         }
-        let health = CameraHealth(of: shown)
+        let health = CameraHealth(of: shown, isFailing: camera.isFailing)
         shown.severity = health.severity
         shown.reason = health.reason
         shown.remedy = health.remedy
@@ -191,6 +191,17 @@ extension RelayShard {
     }
 
     private func state(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> ViewerState {
+        let state = ownState(of: viewer, status, at: now)
+        switch state {
+        // Nothing can come of it while the camera shows nothing.
+        case .joining, .connecting: return viewer.camera.isShown ? state : .waiting
+        case .playing: return viewer.camera.state == .live ? state : .waiting
+        case .switching, .waiting, .silent: return state
+        }
+    }
+
+    /// What the viewer itself is doing, whatever its camera does.
+    private func ownState(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> ViewerState {
         if viewer.switchingTo != nil { return .switching }
         let isFlowing: Bool
         switch viewer.delivery {
@@ -206,8 +217,7 @@ extension RelayShard {
             if now - last > Self.hlsSilence { return .silent }
             isFlowing = viewer.lastHLSMediaAt != nil
         }
-        guard isFlowing else { return .connecting }
-        return viewer.camera.state == .live ? .playing : .waiting
+        return isFlowing ? .playing : .connecting
     }
 
     /// An HLS player that asks for nothing this long has stopped.

@@ -165,14 +165,17 @@ extension RelayShard {
             viewer.firstFrameAt = min(measured ?? now, now)
         }
         if let playing = report.playing, playing != viewer.delivery {
-            let reason = report.reason.map { ": \($0)" } ?? ""
+            let reason = report.reason.flatMap { $0.isEmpty ? nil : ": \($0)" } ?? ""
+            let isFallback = playing == .hls && viewer.switchingTo == nil && effectivePolicy(of: viewer) != .hls
             viewer.delivery = playing
             viewer.generation += 1
+            ended(.fallback(viewer: id), at: now)
             log(
-                viewer.switchingTo == nil && playing == .hls ? .warning : .info,
+                isFallback ? .warning : .info,
                 "now plays \(playing == .hls ? "HLS" : "WebRTC")\(reason)",
                 camera: viewer.camera.name,
                 viewer: id,
+                lasting: isFallback ? .fallback(viewer: id) : nil,
                 at: now
             )
         }
@@ -219,6 +222,7 @@ extension RelayShard {
             viewer.channel = nil
         }
         viewers[viewer.id] = nil
+        ended(.fallback(viewer: viewer.id), at: now)
         cancelHLS(of: viewer, into: &effects)
     }
 

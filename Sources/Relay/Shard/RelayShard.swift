@@ -133,14 +133,27 @@ public final class RelayShard {
         for camera in cameras.values { disconnect(camera, at: now, into: &effects) }
     }
 
-    func log(_ severity: Severity, _ text: String, camera: String? = nil, viewer: String? = nil, at now: Instant) {
+    func log(
+        _ severity: Severity,
+        _ text: String,
+        camera: String? = nil,
+        viewer: String? = nil,
+        lasting condition: EventCondition? = nil,
+        at now: Instant
+    ) {
         events.append(
             severity,
             text,
             camera: camera,
             viewer: viewer,
+            lasting: condition,
             at: configuration.clock.wallMilliseconds(at: now)
         )
+    }
+
+    /// What a lasting event reported is mended.
+    func ended(_ condition: EventCondition, at now: Instant) {
+        events.end(condition, at: configuration.clock.wallMilliseconds(at: now))
     }
 
     /// A fraction of a core's own cache.

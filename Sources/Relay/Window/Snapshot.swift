@@ -24,10 +24,10 @@ public struct Snapshot: Codable, Sendable {
     public var hls: [HLSSnapshot]
     /// Operations that run, and those that ended in the last 15 s.
     public var operations: [OperationSnapshot]
-    /// The newest events, newest first (at most ``eventLimit``).
+    /// The newest events, newest first (at most ``eventLimit``), and behind them all older ones that last.
     public var events: [EventSnapshot]
 
-    /// Most events in a snapshot; older ones are asked for with ``EventsRequest``.
+    /// Events in a snapshot besides those that last; older ones are asked for with ``EventsRequest``.
     public static let eventLimit = 64
 
     /// Creates a snapshot.
@@ -185,7 +185,8 @@ public struct EventSnapshot: Codable, Sendable, Identifiable {
     public var viewer: String?
     /// One sentence, such as `restarted by operator: up in 1.2 s, viewers 7/7 kept`.
     public var text: String
-    /// When the condition it reports ended; `nil` while it lasts or for things without duration.
+    /// When it was over (milliseconds since the Unix epoch): at once for things without duration; `nil` while what it
+    /// reports lasts.
     public var endedAt: Int64?
 
     /// Creates an event.

@@ -45,8 +45,12 @@ struct StateDirectory: Sendable {
                 attributes: [.posixPermissions: 0o750]
             )
         } catch {
+            var entry = stat()
+            let reason =
+                stat(path, &entry) == 0 && entry.st_mode & S_IFMT != S_IFDIR
+                ? "it is a file" : (error as NSError).localizedFailureReason ?? error.localizedDescription
             throw StartFailure(
-                problem: "the state directory \(path) cannot be made: \(String(cString: strerror(errno)))",
+                problem: "the state directory \(path) cannot be made: \(reason)",
                 remedy: "Choose another with --state-dir, or make it writable for this user"
             )
         }
@@ -62,11 +66,13 @@ struct StateDirectory: Sendable {
     func httpsIdentity(names: [String]) throws(StartFailure) -> GatewayConfiguration.TLSIdentity {
         let files = FileManager.default
         if let certificate = files.contents(atPath: certificate), let key = files.contents(atPath: privateKey) {
-            return GatewayConfiguration.TLSIdentity(
+            let identity = GatewayConfiguration.TLSIdentity(
                 certificateChain: Array(certificate),
                 privateKey: Secret(String(decoding: key, as: UTF8.self)),
                 isSelfSigned: true
             )
+            // What a full disk or a loss of power left of them is made anew.
+            if identity.isUsable { return identity }
         }
         let identity: SelfSignedCertificate.PEM
         do {
@@ -77,7 +83,7 @@ struct StateDirectory: Sendable {
                 remedy: "Check the OpenSSL installation"
             )
         }
-        // The key is written first and readable by its owner only; a half-written pair is made anew.
+        // The key is written first and readable by its owner only.
         let isWritten =
             files.createFile(
                 atPath: privateKey,
