@@ -6,6 +6,9 @@ extension RTCPPacket {
     /// Most sequence numbers a NACK may name: more than a second of 20 Mbit/s video.
     public static let maximumNacked = 2_048
 
+    /// Most packets one transport-wide feedback may speak of: a second of 50 Mbit/s.
+    public static let maximumReported = 8_192
+
     /// Parses a compound packet, or a lone feedback packet (RFC 5506).
     ///
     /// - Throws: When not even the first packet can be read. Rubbish after good packets is ignored, because cameras
@@ -178,6 +181,7 @@ extension RTCPPacket {
     ) throws(RTCPParseError) -> TransportFeedback {
         let base = try fields.u16()
         let count = Int(try fields.u16())
+        guard count <= maximumReported else { throw .invalid("packet status count") }
         let reference = try fields.u32()
         // Two bits per packet: 0 not received, 1 small delta, 2 large or negative delta.
         var symbols: [UInt8] = []

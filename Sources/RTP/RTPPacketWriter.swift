@@ -79,6 +79,18 @@ public struct RTPPacketWriter {
         count += 2
     }
 
+    /// Appends `count` bytes of padding, 1 to 255, and sets the P bit (RFC 3550 §5.1); nothing may follow.
+    public mutating func append(padding count: UInt8) {
+        guard count > 0, !overflowed, buffer.count - self.count >= Int(count) else {
+            overflowed = true
+            return
+        }
+        for index in self.count..<self.count + Int(count) - 1 { buffer[index] = 0 }
+        self.count += Int(count)
+        buffer[self.count - 1] = count
+        buffer[0] |= 0x20
+    }
+
     private mutating func beginElement(_ identifier: UInt8, length: Int) -> Bool {
         // Worst case: extension header, element header, data, three bytes of padding.
         guard (1...14).contains(identifier), !overflowed, count == headerLength,

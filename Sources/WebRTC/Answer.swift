@@ -12,8 +12,16 @@ struct AnswerParameters {
     var cname: String
     /// Stream id for `a=msid`, one for sound and picture, so that browsers play them in step.
     var streamID: String
-    /// SSRC by index of ``Negotiation/tracks``.
-    var ssrcs: [UInt32]
+    /// Sources by index of ``Negotiation/tracks``.
+    var sources: [TrackSources]
+}
+
+/// The synchronisation sources of one outgoing track.
+struct TrackSources {
+    /// The media's.
+    var media: UInt32
+    /// The retransmissions', where they have one of their own (RFC 4588).
+    var rtx: UInt32?
 }
 
 extension SessionDescription {
@@ -38,7 +46,7 @@ extension SessionDescription {
                     return Self.unusedCodec(section).map { Self.inactive(section, $0, parameters) }
                         ?? Self.rejected(section)
                 }
-                return Self.accepted(section, negotiation.tracks[track], parameters.ssrcs[track], parameters)
+                return Self.accepted(section, negotiation.tracks[track], parameters.sources[track], parameters)
             }
         )
     }
@@ -87,7 +95,7 @@ extension SessionDescription {
     private static func accepted(
         _ section: OfferedSession.Section,
         _ track: Negotiation.Track,
-        _ ssrc: UInt32,
+        _ sources: TrackSources,
         _ parameters: AnswerParameters
     ) -> MediaDescription {
         var attributes: [SDPAttribute] = []
@@ -100,14 +108,22 @@ extension SessionDescription {
         add("ice-ufrag", parameters.credentials.ufrag)
         add("ice-pwd", parameters.credentials.pwd)
         add("fingerprint", parameters.fingerprint.description)
-        if let id = track.midExtension { add("extmap", "\(id) \(midURI)") }
+        if let id = track.midExtension { add("extmap", "\(id) \(HeaderExtension.mid.rawValue)") }
+        if let id = track.transportExtension { add("extmap", "\(id) \(HeaderExtension.transportSequence.rawValue)") }
+        if let id = track.playoutDelayExtension { add("extmap", "\(id) \(HeaderExtension.playoutDelay.rawValue)") }
         let channels = track.map.channels > 1 ? "/\(track.map.channels)" : ""
         add("rtpmap", "\(track.payloadType) \(track.map.encodingName)/\(track.map.clockRate)\(channels)")
         if let text = track.formatParameters { add("fmtp", "\(track.payloadType) \(text)") }
         for feedback in track.feedback { add("rtcp-fb", "\(track.payloadType) \(feedback)") }
+        if let rtx = track.rtxPayloadType {
+            add("rtpmap", "\(rtx) rtx/\(track.map.clockRate)")
+            add("fmtp", "\(rtx) apt=\(track.payloadType)")
+        }
         // Both parts, or Firefox complains of a missing track id.
         add("msid", "\(parameters.streamID) \(parameters.streamID)-\(track.kind.rawValue)")
-        add("ssrc", "\(ssrc) cname:\(parameters.cname)")
+        if let rtx = sources.rtx { add("ssrc-group", "FID \(sources.media) \(rtx)") }
+        add("ssrc", "\(sources.media) cname:\(parameters.cname)")
+        if let rtx = sources.rtx { add("ssrc", "\(rtx) cname:\(parameters.cname)") }
         for candidate in parameters.candidates {
             let text = candidate.attribute
             add("candidate", String(text.dropFirst("candidate:".count)))
@@ -116,7 +132,7 @@ extension SessionDescription {
         return MediaDescription(
             kind: section.media.kind,
             proto: section.media.proto,
-            formats: [String(track.payloadType)],
+            formats: [track.payloadType, track.rtxPayloadType].compactMap { $0.map(String.init) },
             connection: "IN IP4 0.0.0.0",
             attributes: attributes
         )

@@ -1,18 +1,27 @@
 import Media
 import Wire
 
-/// The cached group of pictures on its way to a viewer that joins, and the live packets that wait behind it.
+/// Video on its way to a viewer that must not leave at once: the cached group of pictures for one that joins, with the
+/// live packets behind it, and everything for one whose way carries less than the stream.
 ///
-/// Released in ticks of 5 ms at ``rate``. The first tick may take a whole keyframe, so that a picture comes at once.
+/// Released in ticks of 5 ms. The first tick of a burst may take a whole keyframe, so that a picture comes at once.
+/// Bounded in bytes and time: past either, what waits is dropped up to the next keyframe.
 struct BurstQueue {
     private var packets: [StreamPacket] = []
     private var head = 0
     private(set) var byteCount = 0
     private var credit = 0
-    private var rate = 0
+    private var rate = minimumRate
     /// `nil` until the first packet of a burst has left.
     private var refilledAt: Instant?
     private(set) var nextTick: Instant?
+    /// When the queue last began to fill.
+    private var filledSince: Instant?
+    /// Timestamp of the latest packet that left, which may not be its picture's last.
+    private var released: Int64?
+
+    /// Bytes a second the way to the viewer carries, when that is known to be little.
+    var rateLimit: Int?
 
     /// Bytes that may leave in the first tick: a keyframe of a 2 Mbit/s stream.
     static let initialCredit = 64 * 1024
@@ -23,6 +32,8 @@ struct BurstQueue {
     static let maximumDuration = Duration.seconds(1)
     /// More than any cache holds; a viewer that falls so far behind starts afresh.
     static let maximumBytes = 48 * 1024 * 1024
+    /// The same in time: a queue that has not run dry for so long does not keep up.
+    static let maximumWait = Duration.seconds(4)
 
     var isEmpty: Bool { head == packets.count }
     var count: Int { packets.count - head }
@@ -33,14 +44,21 @@ struct BurstQueue {
         head = 0
         byteCount = packets.reduce(0) { $0 + $1.payload.count }
         self.rate = rate
-        credit = Self.initialCredit
+        credit = min(Self.initialCredit, rateLimit.map { $0 / 20 } ?? .max)
         refilledAt = nil
         nextTick = packets.isEmpty ? nil : now
+        filledSince = now
     }
 
-    /// Queues a live packet; `false` when there is no room.
-    mutating func append(_ packet: StreamPacket) -> Bool {
-        guard byteCount + packet.payload.count <= Self.maximumBytes else { return false }
+    /// Queues a live packet; `false` when there is no room, because the viewer does not keep up.
+    mutating func append(_ packet: StreamPacket, at now: Instant) -> Bool {
+        if isEmpty {
+            filledSince = now
+            nextTick = now
+        }
+        guard byteCount + packet.payload.count <= Self.maximumBytes, let filledSince,
+            now - filledSince <= Self.maximumWait
+        else { return false }
         packets.append(packet)
         byteCount += packet.payload.count
         return true
@@ -52,7 +70,7 @@ struct BurstQueue {
         if let refilledAt, now > refilledAt {
             let elapsed = min((now - refilledAt).wholeNanoseconds, 100_000_000)
             // What was not used within a tick is not saved up: the link would see it as a burst.
-            credit = min(credit, 0) + Int(Int64(rate) * elapsed / 1_000_000_000)
+            credit = min(credit, 0) + Int(Int64(min(rate, rateLimit ?? .max)) * elapsed / 1_000_000_000)
         }
         refilledAt = now
         guard head < packets.count else {
@@ -67,8 +85,23 @@ struct BurstQueue {
         head += 1
         credit -= packet.payload.count + 40
         byteCount -= packet.payload.count
+        released = packet.timestamp
         if head == packets.count { removeAll() }
         return packet
+    }
+
+    /// Drops what waits and does not satisfy `isKept`, but for the picture that has begun to leave.
+    ///
+    /// - Returns: How many packets were dropped.
+    mutating func drop(at now: Instant, unless isKept: (StreamPacket) -> Bool) -> Int {
+        let before = count
+        let kept = packets[head...].filter { $0.timestamp == released || isKept($0) }
+        packets = kept
+        head = 0
+        byteCount = kept.reduce(0) { $0 + $1.payload.count }
+        filledSince = now
+        if kept.isEmpty { nextTick = nil }
+        return before - kept.count
     }
 
     mutating func removeAll() {

@@ -19,8 +19,14 @@ struct Negotiation: Sendable {
         var clockRate: Int
         var supportsNack: Bool
         var feedback: [String]
+        /// The payload type of retransmissions (RFC 4588), when the offer has one for ``payloadType``.
+        var rtxPayloadType: UInt8?
         /// `a=extmap` id of the MID extension, when the offer has a usable one.
         var midExtension: UInt8?
+        /// The same for transport-wide sequence numbers, when feedback on them is offered too.
+        var transportExtension: UInt8?
+        /// The same for the playout delay.
+        var playoutDelayExtension: UInt8?
         var mid: String?
     }
 
@@ -153,11 +159,15 @@ extension Negotiation.Track {
         map: RTPMap,
         parameters: String?
     ) {
-        let offered = section.media.rtcpFeedback(map.payloadType)
-        let extensions = section.media.attributes(named: "extmap").lazy.map { $0.blankSeparatedWords }
-        let mid = extensions.first { $0.count >= 2 && $0[1] == midURI }?.first.flatMap { word in
-            // "3/recvonly" carries a direction; one-byte headers have ids 1 to 14 (RFC 8285 §4.2).
-            (word.splitOnce(at: 0x2F)?.head ?? word).decimal(upTo: 14).flatMap { $0 > 0 ? UInt8($0) : nil }
+        let media = section.media
+        let offered = media.rtcpFeedback(map.payloadType)
+        let transport = offered.contains("transport-cc") ? HeaderExtension.transportSequence.identifier(in: media) : nil
+        var feedback = ["nack", "nack pli", "ccm fir"].filter { offered.contains($0) }
+        // The receiver's own estimate only where it does not tell us what ours is made from.
+        if transport != nil {
+            feedback.append("transport-cc")
+        } else if offered.contains("goog-remb") {
+            feedback.append("goog-remb")
         }
         self.init(
             section: index,
@@ -169,12 +179,22 @@ extension Negotiation.Track {
             formatParameters: parameters,
             clockRate: format.clockRate,
             supportsNack: offered.contains("nack"),
-            feedback: ["nack", "nack pli", "ccm fir"].filter { offered.contains($0) },
+            feedback: feedback,
+            rtxPayloadType: offered.contains("nack") ? Self.rtx(of: map.payloadType, in: media) : nil,
             // The one-byte header takes 16 bytes.
-            midExtension: (section.mid?.utf8.count ?? 99) <= 16 ? mid : nil,
+            midExtension: (section.mid?.utf8.count ?? 99) <= 16 ? HeaderExtension.mid.identifier(in: media) : nil,
+            transportExtension: transport,
+            playoutDelayExtension: format.codec.kind == .video
+                ? HeaderExtension.playoutDelay.identifier(in: media) : nil,
             mid: section.mid
         )
     }
-}
 
-let midURI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+    /// The payload type whose `apt` is `payloadType` (RFC 4588 §8.1).
+    private static func rtx(of payloadType: UInt8, in media: MediaDescription) -> UInt8? {
+        media.rtpMaps().first { map in
+            map.encodingName.equalsIgnoringASCIICase("rtx") && media.payloadTypes.contains(map.payloadType)
+                && media.formatParameters(map.payloadType)["apt"] == String(payloadType)
+        }?.payloadType
+    }
+}

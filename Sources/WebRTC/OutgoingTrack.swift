@@ -2,25 +2,33 @@ import Media
 import RTP
 import Wire
 
-/// One track on its way to one viewer: one SSRC, one line of sequence numbers and timestamps for the session's life.
+/// One track on its way to one viewer: one SSRC, one line of sequence numbers and timestamps for the session's life, and
+/// the same again for retransmissions where RFC 4588 was agreed on.
 ///
 /// The RTP timestamp is the stream's timestamp plus a constant, so sender reports tell the truth; only frames that would
 /// run backwards, such as those of a replayed cache, are moved up behind the last one.
 struct OutgoingTrack {
     let negotiated: Negotiation.Track
     let ssrc: UInt32
+    /// The retransmissions' source; `nil` where they go out under ``ssrc``.
+    let rtxSSRC: UInt32?
     private let mid: [UInt8]
     private let timestampOffset: UInt32
     private(set) var nextSequence: UInt16
+    private var nextRTXSequence: UInt16
     /// The latest frame: the stream's timestamp, and the one it went out with before the offset.
     private var frame: (stream: Int64, sent: Int64)?
     var ring: RetransmissionRing
-    /// Packets still to carry the MID extension (RFC 8843 §9.2); none once the client has reported.
-    var midPacketsLeft: Int
+    /// Packets still to carry the extensions that have to arrive once, MID (RFC 8843 §9.2) and playout delay; none once
+    /// the client has reported.
+    var earlyPacketsLeft: Int
+    /// Packets were left out before the next one, and it is not known whether it can be decoded without them.
+    var followsGap = false
 
     private(set) var packetsSent: UInt64 = 0
     private(set) var payloadBytesSent: UInt64 = 0
-    var retransmittedPackets: UInt64 = 0
+    private(set) var retransmittedPackets: UInt64 = 0
+    private(set) var retransmittedBytes: UInt64 = 0
     /// Bytes that may go into retransmissions: a quarter of what is sent, saved up to ``maximumCredit``.
     var retransmissionCredit = initialCredit
     /// What the client last reported.
@@ -30,14 +38,16 @@ struct OutgoingTrack {
     /// ``StreamPacket/sequence`` of the latest packet taken, so that cache and live packets do not overlap.
     var lastStreamSequence: UInt64?
 
-    init(_ negotiated: Negotiation.Track, ssrc: UInt32, using random: inout some RandomNumberGenerator) {
+    init(_ negotiated: Negotiation.Track, _ sources: TrackSources, using random: inout some RandomNumberGenerator) {
         self.negotiated = negotiated
-        self.ssrc = ssrc
+        ssrc = sources.media
+        rtxSSRC = sources.rtx
         // Below 2¹⁵, so that loss at the start cannot put the two ends' roll-over counters apart (RFC 3711 §3.3.1).
         nextSequence = UInt16.random(in: 0..<0x8000, using: &random)
         timestampOffset = UInt32.random(in: 0...UInt32.max, using: &random)
+        nextRTXSequence = sources.rtx == nil ? 0 : UInt16.random(in: 0..<0x8000, using: &random)
         mid = negotiated.midExtension == nil ? [] : Array((negotiated.mid ?? "").utf8)
-        midPacketsLeft = mid.isEmpty ? 0 : initialMIDPackets
+        earlyPacketsLeft = mid.isEmpty && negotiated.playoutDelayExtension == nil ? 0 : initialEarlyPackets
         ring = RetransmissionRing(isEnabled: negotiated.supportsNack)
     }
 
@@ -56,25 +66,39 @@ struct OutgoingTrack {
         with srtp: SRTPSender,
         on path: FiveTuple,
         at now: Instant,
+        history: inout TransportHistory,
         into output: inout DatagramQueue
     ) -> Int {
         let timestamp = advance(to: packet.timestamp)
+        let clock = RetransmissionRing.milliseconds(now)
+        if packet.followsGap || followsGap { leaveHole(before: packet, clock) }
         let entry = RetransmissionRing.Entry(
             payload: packet.payload,
             timestamp: timestamp,
-            sentAt: RetransmissionRing.milliseconds(now),
+            sentAt: clock,
+            transportSequence: history.nextSequence,
             marker: packet.isMarker,
-            carriesMID: midPacketsLeft > 0
+            isEarly: earlyPacketsLeft > 0
         )
-        let count = write(entry, sequence: nextSequence, isRetransmission: false, with: srtp, on: path, into: &output)
+        let count = write(entry, numbers: .media(nextSequence), with: srtp, on: path, into: &output)
         guard count > 0 else { return 0 }
+        if negotiated.transportExtension != nil { history.append(byteCount: count, at: now) }
         ring.store(entry, sequence: nextSequence)
         nextSequence &+= 1
-        if midPacketsLeft > 0 { midPacketsLeft -= 1 }
+        if earlyPacketsLeft > 0 { earlyPacketsLeft -= 1 }
         packetsSent &+= 1
         payloadBytesSent &+= UInt64(packet.payload.count)
         retransmissionCredit = min(retransmissionCredit + count / 4, maximumCredit)
         return count
+    }
+
+    /// Leaves one sequence number out, so that the client knows that something is missing that we never had. A keyframe
+    /// needs nothing that came before it.
+    private mutating func leaveHole(before packet: StreamPacket, _ clock: UInt32) {
+        followsGap = false
+        guard negotiated.kind == .video, !packet.startsKeyframe, packetsSent > 0 else { return }
+        ring.store(RetransmissionRing.Entry(sentAt: clock), sequence: nextSequence)
+        nextSequence &+= 1
     }
 
     private mutating func advance(to timestamp: Int64) -> UInt32 {
@@ -88,68 +112,160 @@ struct OutgoingTrack {
         return UInt32(truncatingIfNeeded: sent) &+ timestampOffset
     }
 
+    /// Under which numbers a packet goes out.
+    private enum Numbers {
+        /// The first time.
+        case media(UInt16)
+        /// Again, byte for byte.
+        case repeated(UInt16)
+        /// Again, by RFC 4588: the original sequence number goes in front of the payload. Padding has no original.
+        case rtx(ssrc: UInt32, payloadType: UInt8, original: UInt16?)
+    }
+
     /// Writes one packet into the queue and encrypts it there: the only copy a viewer costs.
+    ///
+    /// The transport-wide number comes first and on every packet, so that packets of equal payload are of equal length.
     private func write(
         _ entry: RetransmissionRing.Entry,
-        sequence: UInt16,
-        isRetransmission: Bool,
+        numbers: Numbers,
         with srtp: SRTPSender,
         on path: FiveTuple,
         into output: inout DatagramQueue
     ) -> Int {
         var written = 0
-        output.append(to: path, maximum: entry.payload.count + maximumOverhead) { buffer in
+        output.append(to: path, maximum: max(entry.payload.count, Int(paddingLength)) + maximumOverhead) { buffer in
+            var isRepeated = false
+            var header = (ssrc: ssrc, payloadType: negotiated.payloadType, sequence: nextRTXSequence)
+            var original: UInt16?
+            switch numbers {
+            case .media(let sequence):
+                header.sequence = sequence
+            case .repeated(let sequence):
+                header.sequence = sequence
+                isRepeated = true
+            case .rtx(let rtx, let payloadType, let sequence):
+                header.ssrc = rtx
+                header.payloadType = payloadType
+                original = sequence
+            }
             var writer = RTPPacketWriter(
                 into: buffer,
                 marker: entry.marker,
-                payloadType: negotiated.payloadType,
-                sequenceNumber: sequence,
+                payloadType: header.payloadType,
+                sequenceNumber: header.sequence,
                 timestamp: entry.timestamp,
-                ssrc: ssrc
+                ssrc: header.ssrc
             )
-            if entry.carriesMID, let id = negotiated.midExtension { writer.appendExtension(id, bytes: mid) }
-            writer.append(payload: entry.payload)
+            if let id = negotiated.transportExtension {
+                writer.appendExtension(id, value: UInt64(entry.transportSequence), length: 2)
+            }
+            if let original {
+                writer.append(originalSequenceNumber: original)
+            } else if entry.isEarly {
+                appendEarlyExtension(to: &writer, header.sequence)
+            }
+            if entry.payload.isEmpty {
+                writer.append(padding: paddingLength)
+            } else {
+                writer.append(payload: entry.payload)
+            }
             guard !writer.overflowed else { return 0 }
             written = srtp.protectRTP(
                 buffer,
                 headerLength: writer.headerLength,
                 count: writer.count,
-                isRetransmission: isRetransmission
+                isRetransmission: isRepeated
             )
             return written
         }
         return written
     }
 
-    /// Sends again what is still there and was not sent again within a round trip: the same bytes under the same
-    /// index, which gives the same ciphertext.
+    /// MID and playout delay take turns, because both do not fit beside a full payload.
+    private func appendEarlyExtension(to writer: inout RTPPacketWriter, _ sequence: UInt16) {
+        if let id = negotiated.playoutDelayExtension, mid.isEmpty || sequence & 1 == 1 {
+            writer.appendExtension(id, value: HeaderExtension.playoutDelayRange, length: 3)
+        } else if let id = negotiated.midExtension, !mid.isEmpty {
+            writer.appendExtension(id, bytes: mid)
+        }
+    }
+
+    /// Sends again what is still there and was not sent again within a round trip: by RFC 4588 under numbers of its own,
+    /// otherwise the same bytes under the same index, which gives the same ciphertext.
     ///
-    /// - Returns: Bytes appended to `output`.
+    /// - Returns: Datagrams and bytes appended to `output`.
     mutating func retransmit(
         _ lost: [UInt16],
         roundTripTime: Duration,
         with srtp: SRTPSender,
         on path: FiveTuple,
         at now: Instant,
+        history: inout TransportHistory,
         into output: inout DatagramQueue
-    ) -> Int {
+    ) -> (packets: Int, bytes: Int) {
         let clock = RetransmissionRing.milliseconds(now)
         let pause = UInt32(max(roundTripTime.inMilliseconds, minimumRepeatPause).rounded(.up))
-        var sent = 0
+        var sent = (packets: 0, bytes: 0)
         for sequence in lost {
             guard let index = ring.index(of: sequence, at: now) else { continue }
             let entry = ring[index]
-            if entry.wasRepeated, clock &- entry.repeatedAt < pause { continue }
+            if entry.repeatedAt != 0, clock &- entry.repeatedAt < pause { continue }
             guard retransmissionCredit >= entry.payload.count else { break }
-            let count = write(entry, sequence: sequence, isRetransmission: true, with: srtp, on: path, into: &output)
+            let count = resend(entry, sequence, with: srtp, on: path, at: now, history: &history, into: &output)
             guard count > 0 else { continue }
             ring[index].repeatedAt = clock
-            ring[index].wasRepeated = true
             retransmissionCredit -= count
-            retransmittedPackets &+= 1
-            sent += count
+            sent = (sent.packets + 1, sent.bytes + count)
         }
+        retransmittedPackets &+= UInt64(sent.packets)
+        retransmittedBytes &+= UInt64(sent.bytes)
         return sent
+    }
+
+    private mutating func resend(
+        _ entry: RetransmissionRing.Entry,
+        _ sequence: UInt16,
+        with srtp: SRTPSender,
+        on path: FiveTuple,
+        at now: Instant,
+        history: inout TransportHistory,
+        into output: inout DatagramQueue
+    ) -> Int {
+        guard let rtxSSRC, let payloadType = negotiated.rtxPayloadType else {
+            return write(entry, numbers: .repeated(sequence), with: srtp, on: path, into: &output)
+        }
+        var again = entry
+        again.transportSequence = history.nextSequence
+        let numbers = Numbers.rtx(ssrc: rtxSSRC, payloadType: payloadType, original: sequence)
+        let count = write(again, numbers: numbers, with: srtp, on: path, into: &output)
+        guard count > 0 else { return 0 }
+        nextRTXSequence &+= 1
+        if negotiated.transportExtension != nil { history.append(byteCount: count, at: now) }
+        return count
+    }
+
+    /// Sends one packet of nothing but padding on the retransmissions' source.
+    ///
+    /// - Returns: Bytes appended to `output`; 0 without such a source.
+    mutating func sendPadding(
+        with srtp: SRTPSender,
+        on path: FiveTuple,
+        at now: Instant,
+        history: inout TransportHistory,
+        into output: inout DatagramQueue
+    ) -> Int {
+        guard let rtxSSRC, let payloadType = negotiated.rtxPayloadType, let frame else { return 0 }
+        let entry = RetransmissionRing.Entry(
+            timestamp: UInt32(truncatingIfNeeded: frame.sent) &+ timestampOffset,
+            sentAt: 0,
+            transportSequence: history.nextSequence
+        )
+        let numbers = Numbers.rtx(ssrc: rtxSSRC, payloadType: payloadType, original: nil)
+        let count = write(entry, numbers: numbers, with: srtp, on: path, into: &output)
+        guard count > 0 else { return 0 }
+        nextRTXSequence &+= 1
+        if negotiated.transportExtension != nil { history.append(byteCount: count, at: now) }
+        return count
     }
 
     func isReportDue(at now: Instant) -> Bool { packetsSent > 0 && nextReport.map { now >= $0 } ?? true }
@@ -180,6 +296,8 @@ struct OutgoingTrack {
             packetsSent: packetsSent,
             payloadBytesSent: payloadBytesSent,
             retransmittedPackets: retransmittedPackets,
+            retransmittedBytes: retransmittedBytes,
+            rtxSSRC: rtxSSRC,
             fractionLost: lastReport.map { Double($0.fractionLost) / 256 },
             packetsLost: lastReport.map { Int($0.cumulativeLost) },
             jitter: lastReport.map {
@@ -189,10 +307,12 @@ struct OutgoingTrack {
     }
 }
 
-/// RTP header 12, MID extension up to 24, SRTP tag 16.
-private let maximumOverhead = 12 + 24 + 16
+/// RTP header 12, extensions with their own header up to 28, original sequence number 2, SRTP tag 16.
+private let maximumOverhead = 12 + 28 + 2 + 16
+/// Bytes of a packet of padding, as much as the length byte can say and browsers send themselves.
+private let paddingLength: UInt8 = 224
 /// Enough for the first pictures; then the client has learned the SSRC.
-private let initialMIDPackets = 50
+private let initialEarlyPackets = 50
 /// A keyframe's worth, so that losses in the very first picture can be mended.
 private let initialCredit = 64 * 1024
 private let maximumCredit = 256 * 1024

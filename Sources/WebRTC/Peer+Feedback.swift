@@ -1,5 +1,6 @@
 import DTLS
 import ICE
+import Media
 import RTP
 import Wire
 
@@ -38,7 +39,11 @@ extension Peer {
                 guard entry.sequenceNumber != fullIntraRequestSequence else { continue }
                 fullIntraRequestSequence = entry.sequenceNumber
                 wantKeyframe(at: now, events: &events)
-            case .sourceDescription, .goodbye, .transportFeedback, .receiverEstimatedMaximumBitrate, .other:
+            case .transportFeedback(let feedback):
+                receive(feedback, at: now)
+            case .receiverEstimatedMaximumBitrate(_, let bitrate, _):
+                estimator.receive(limit: bitrate, at: now)
+            case .sourceDescription, .goodbye, .other:
                 continue
             }
         }
@@ -47,8 +52,11 @@ extension Peer {
     private func receiveReports(_ blocks: [RTCPPacket.ReportBlock], at now: Instant, events: inout [PeerEvent]) {
         for block in blocks {
             guard let index = tracks.firstIndex(where: { $0.ssrc == block.ssrc }) else { continue }
+            if tracks[index].negotiated.kind == .video {
+                noteLoss(in: block, after: tracks[index].lastReport, at: now)
+            }
             tracks[index].lastReport = block
-            tracks[index].midPacketsLeft = 0
+            tracks[index].earlyPacketsLeft = 0
             let middle = UInt32(truncatingIfNeeded: configuration.ntp(at: now) >> 16)
             if let measured = block.roundTripTime(arrivedAtMiddleNTP: middle), measured < .seconds(30) {
                 roundTripTime = measured
@@ -69,18 +77,18 @@ extension Peer {
     ) {
         counters.nacks &+= 1
         guard !media.isSuspended, let index = tracks.firstIndex(where: { $0.ssrc == ssrc }) else { return }
-        let before = tracks[index].retransmittedPackets
-        let byteCount = tracks[index].retransmit(
+        let sent = tracks[index].retransmit(
             lost,
             roundTripTime: roundTripTime ?? ice.roundTripTime ?? .zero,
             with: media.sender,
             on: media.path,
             at: now,
+            history: &history,
             into: &output
         )
-        counters.datagramsSent &+= tracks[index].retransmittedPackets &- before
-        counters.bytesSent &+= UInt64(byteCount)
-        ice.countSent(byteCount)
+        counters.datagramsSent &+= UInt64(sent.packets)
+        counters.bytesSent &+= UInt64(sent.bytes)
+        ice.countSent(sent.bytes)
     }
 
     /// Browsers ask every 200 ms until a keyframe comes; the owner hears of it twice a second, and not while one is
@@ -88,6 +96,7 @@ extension Peer {
     private func wantKeyframe(at now: Instant, events: inout [PeerEvent]) {
         if let last = lastKeyframeRequest, now - last < minimumKeyframeInterval { return }
         guard burst.isEmpty else { return }
+        if !awaitsKeyframe { quality.keyframeRequested(at: now) }
         lastKeyframeRequest = now
         events.append(.keyframeWanted)
     }
@@ -127,7 +136,14 @@ extension Peer {
             roundTripTime: roundTripTime ?? ice.roundTripTime,
             queuedPackets: burst.count,
             queuedBytes: burst.byteCount,
-            packetsSkipped: counters.skipped
+            packetsSkipped: counters.skipped,
+            quality: quality.state,
+            estimate: estimator.estimate,
+            acknowledged: estimator.acknowledged,
+            packetsLeftOut: counters.leftOut,
+            packetsDropped: counters.queueDropped,
+            queueOverflows: counters.queueOverflows,
+            paddingBytes: counters.paddingBytes
         )
     }
 

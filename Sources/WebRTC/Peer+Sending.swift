@@ -17,16 +17,26 @@ extension Peer {
         // Taken out for the batch: the compiler guards every access to a class's storage that goes on over calls.
         var tracks: [OutgoingTrack] = []
         swap(&tracks, &self.tracks)
+        var history = TransportHistory()
+        swap(&history, &self.history)
         for packet in packets {
             guard packet.track >= 0, packet.track < trackIndex.count, trackIndex[packet.track] >= 0 else { continue }
             let index = trackIndex[packet.track]
-            guard admit(packet, &tracks[index]) else { continue }
-            let count = tracks[index].send(packet, with: media.sender, on: media.path, at: now, into: &output)
+            guard admit(packet, &tracks[index], at: now) else { continue }
+            let count = tracks[index].send(
+                packet,
+                with: media.sender,
+                on: media.path,
+                at: now,
+                history: &history,
+                into: &output
+            )
             guard count > 0 else { continue }
             byteCount += count
             datagramCount += 1
         }
         swap(&tracks, &self.tracks)
+        swap(&history, &self.history)
         count(byteCount, datagramCount, at: now)
         reportIfDue(media, at: now, into: &output)
     }
@@ -37,13 +47,14 @@ extension Peer {
     }
 
     /// Whether a live packet goes out now. Video that has to wait is queued here.
-    private func admit(_ packet: StreamPacket, _ track: inout OutgoingTrack) -> Bool {
+    private func admit(_ packet: StreamPacket, _ track: inout OutgoingTrack, at now: Instant) -> Bool {
         // The cache may already have held it.
         if let last = track.lastStreamSequence, packet.sequence <= last { return false }
         guard track.negotiated.kind == .video else {
             track.lastStreamSequence = packet.sequence
             return true
         }
+        let isWanted = isWanted(packet)
         if awaitsKeyframe {
             guard packet.startsKeyframe else {
                 counters.skipped &+= 1
@@ -52,11 +63,15 @@ extension Peer {
             awaitsKeyframe = false
         }
         track.lastStreamSequence = packet.sequence
-        if burst.isEmpty { return true }
-        if !burst.append(packet) {
-            burst.removeAll()
-            awaitsKeyframe = true
+        guard isWanted else {
+            counters.leftOut &+= 1
+            if packet.followsGap { track.followsGap = true }
+            return false
         }
+        if burst.isEmpty, !isPacing { return true }
+        guard !burst.append(packet, at: now) else { return false }
+        dropToKeyframe(at: now)
+        if packet.startsKeyframe { awaitsKeyframe = !burst.append(packet, at: now) }
         return false
     }
 
@@ -70,8 +85,9 @@ extension Peer {
             let index = tracks.firstIndex(where: { $0.negotiated.kind == .video })
         else { return }
         let track = tracks[index].negotiated
-        let packets = BurstQueue.compressed(cached, track: track.streamTrack, clockRate: track.clockRate)
+        var packets = BurstQueue.compressed(cached, track: track.streamTrack, clockRate: track.clockRate)
         guard let last = packets.last else { return }
+        if quality.state.rung <= .keyframes { packets.removeAll { !$0.isKeyframe } }
         burst.start(packets, rate: BurstQueue.rate(for: packets), at: now)
         tracks[index].lastStreamSequence = last.sequence
         awaitsKeyframe = false
@@ -85,7 +101,14 @@ extension Peer {
         var datagramCount = 0
         while let packet = burst.next(at: now) {
             let index = trackIndex[packet.track]
-            let count = tracks[index].send(packet, with: media.sender, on: media.path, at: now, into: &output)
+            let count = tracks[index].send(
+                packet,
+                with: media.sender,
+                on: media.path,
+                at: now,
+                history: &history,
+                into: &output
+            )
             guard count > 0 else { continue }
             byteCount += count
             datagramCount += 1

@@ -27,6 +27,18 @@ public final class Peer {
     var phase = Phase.connecting
     var ladder: PeerStatus.Ladder
     var burst = BurstQueue()
+    /// What left with transport-wide sequence numbers.
+    var history = TransportHistory()
+    /// What the way to the viewer carries.
+    var estimator = BandwidthEstimator()
+    /// What the viewer gets, and why.
+    var quality: QualityLadder
+    /// What ``quality`` was last told.
+    var conditions: QualityLadder.Conditions?
+    var probe: Probe?
+    /// The rung that the picture under way goes by, and that picture's timestamp.
+    var rungInForce = QualityRung.full
+    var pictureTimestamp: Int64?
     /// Live video waits for a random access point.
     var awaitsKeyframe = true
     var counters = Counters()
@@ -65,6 +77,12 @@ public final class Peer {
         var pictureLossIndications: UInt64 = 0
         var fullIntraRequests: UInt64 = 0
         var skipped: UInt64 = 0
+        /// Packets left out because of the rung.
+        var leftOut: UInt64 = 0
+        /// Packets dropped because the viewer did not keep up, and how often that happened.
+        var queueDropped: UInt64 = 0
+        var queueOverflows: UInt64 = 0
+        var paddingBytes: UInt64 = 0
     }
 
     /// Takes an offer and makes the answer.
@@ -95,17 +113,17 @@ public final class Peer {
         )
         for candidate in offered.candidates { ice.addRemoteCandidate(candidate) }
         dtls = DTLSSession(context: configuration.dtls, fingerprints: offered.fingerprints, at: now)
-        var ssrcs: Set<UInt32> = []
-        while ssrcs.count < negotiation.tracks.count { ssrcs.insert(UInt32.random(in: 1...UInt32.max, using: &random)) }
+        let sources = Self.sources(for: negotiation, using: &random)
         var outgoing: [OutgoingTrack] = []
-        for (track, ssrc) in zip(negotiation.tracks, ssrcs.sorted()) {
-            outgoing.append(OutgoingTrack(track, ssrc: ssrc, using: &random))
+        for (track, sources) in zip(negotiation.tracks, sources) {
+            outgoing.append(OutgoingTrack(track, sources, using: &random))
         }
         tracks = outgoing
         trackIndex = streamTracks.indices.map { index in
             outgoing.firstIndex { $0.negotiated.streamTrack == index } ?? -1
         }
         ladder = PeerStatus.Ladder(offer: now)
+        quality = QualityLadder(at: now)
         answer =
             SessionDescription(
                 answering: offered,
@@ -117,9 +135,26 @@ public final class Peer {
                     sessionID: random.next(),
                     cname: configuration.cname,
                     streamID: configuration.streamID,
-                    ssrcs: outgoing.map(\.ssrc)
+                    sources: sources
                 )
             ).text
+    }
+
+    /// Synchronisation sources for all tracks, no two alike.
+    private static func sources(
+        for negotiation: Negotiation,
+        using random: inout some RandomNumberGenerator
+    ) -> [TrackSources] {
+        var used: Set<UInt32> = []
+        func draw() -> UInt32 {
+            while true {
+                let ssrc = UInt32.random(in: 1...UInt32.max, using: &random)
+                if used.insert(ssrc).inserted { return ssrc }
+            }
+        }
+        return negotiation.tracks.map { track in
+            TrackSources(media: draw(), rtx: track.rtxPayloadType == nil ? nil : draw())
+        }
     }
 
     /// The RTP timestamp that this moment of the relay's clock has on the track of a kind; `nil` without one.
@@ -192,11 +227,12 @@ extension Peer {
             followDTLS(at: now, into: &output, events: &events)
         }
         releaseBurst(at: now, into: &output)
+        advanceProbe(at: now, into: &output, events: &events)
     }
 
     /// When ``handleTimeout(at:into:events:)`` next has work; `nil` once closed.
     public var nextDeadline: Instant? {
-        isClosed ? nil : earliest(ice.nextDeadline, dtls.nextDeadline, burst.nextTick)
+        isClosed ? nil : earliest(ice.nextDeadline, dtls.nextDeadline, burst.nextTick, probe?.nextTick)
     }
 
     /// Ends the session: tells the client, and forgets.

@@ -21,6 +21,8 @@ public enum PeerEvent: Equatable, Sendable {
     case resumed
     /// The client needs a random access point: replay the cache or ask the camera.
     case keyframeWanted
+    /// The viewer gets less or more of the stream from now on; ``QualityRung/hls`` has to be brought about by the owner.
+    case qualityChanged(QualityState)
     /// The first RTCP receiver report: media arrives.
     case firstReceiverReport
     /// Terminal.

@@ -55,6 +55,10 @@ public struct PeerStatus: Sendable {
         public var payloadBytesSent: UInt64
         /// Packets sent again.
         public var retransmittedPackets: UInt64
+        /// Bytes in them, headers included.
+        public var retransmittedBytes: UInt64
+        /// The source they are sent under (RFC 4588); `nil` where it is ``ssrc``.
+        public var rtxSSRC: UInt32?
         /// Share of packets lost since the previous receiver report, 0 to 1.
         public var fractionLost: Double?
         /// Packets the client counts as lost.
@@ -115,4 +119,18 @@ public struct PeerStatus: Sendable {
     public var queuedBytes: Int
     /// Frames of live video withheld because a keyframe has to come first.
     public var packetsSkipped: UInt64
+    /// What the viewer gets, since when and why.
+    public var quality: QualityState
+    /// Bits per second the way to it carries; `nil` before feedback has told.
+    public var estimate: Double?
+    /// Bits per second that arrived over the last half second, where feedback tells.
+    public var acknowledged: Double?
+    /// Packets of video left out because of ``quality``.
+    public var packetsLeftOut: UInt64
+    /// Packets that waited for the pacer and were dropped because the viewer did not keep up.
+    public var packetsDropped: UInt64
+    /// How often that happened.
+    public var queueOverflows: UInt64
+    /// Bytes of padding sent to find out whether more gets through.
+    public var paddingBytes: UInt64
 }

@@ -7,15 +7,18 @@ import Wire
 struct RetransmissionRing {
     /// What a packet is made of, but for its sequence number, which follows from its place.
     struct Entry {
-        var payload: [UInt8]
-        var timestamp: UInt32
+        /// Empty for a number that was left out on purpose.
+        var payload: [UInt8] = []
+        var timestamp: UInt32 = 0
         /// Milliseconds of the relay's clock; they wrap after 49 days, differences do not.
         var sentAt: UInt32
-        /// The same for the latest retransmission.
+        /// The same for the latest retransmission; 0 before the first.
         var repeatedAt: UInt32 = 0
-        var marker: Bool
-        var carriesMID: Bool
-        var wasRepeated = false
+        /// The transport-wide number it carries, where there is one.
+        var transportSequence: UInt16 = 0
+        var marker = false
+        /// It carries the extensions that only the first packets have.
+        var isEarly = false
     }
 
     private var entries: [Entry] = []
@@ -71,6 +74,7 @@ struct RetransmissionRing {
         let age = Int(newest &- sequence)
         guard age < entries.count else { return nil }
         let index = (oldest + entries.count - 1 - age) % entries.count
+        guard !entries[index].payload.isEmpty else { return nil }
         let elapsed = Self.milliseconds(now) &- entries[index].sentAt
         return elapsed <= Self.retentionMilliseconds ? index : nil
     }

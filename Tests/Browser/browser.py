@@ -11,9 +11,11 @@ from harness import eventually
 class Watching:
     """A browser page on a camera."""
 
-    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+    def __init__(self, browser: Any, url: str, script: str | None = None, **options: Any) -> None:
         self.context = browser.new_context(ignore_https_errors=True, **options)
         self.page = self.context.new_page()
+        if script:
+            self.page.add_init_script(script)
         self.problems: list[str] = []
         self.navigations = 0
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))

@@ -46,12 +46,14 @@ def main() -> None:
     parser.add_argument("--gop", type=int, default=50)
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--fps", type=int, default=25)
+    # `snow` fills the encoder's 1.5 Mbit/s.
+    parser.add_argument("--pattern", default="ball")
     options = parser.parse_args()
 
     Gst.init(None)
     width, height = options.size.split("x")
     video = (
-        f"videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},framerate={options.fps}/1 "
+        f"videotestsrc is-live=true pattern={options.pattern} ! video/x-raw,width={width},height={height},framerate={options.fps}/1 "
         f"! timeoverlay ! videoconvert ! video/x-raw,format=I420 ! {VIDEO[options.video].format(gop=options.gop)}"
         if options.video != "none"
         else ""

@@ -82,6 +82,8 @@ struct ViewerCommandTests {
         #expect(operation.result == "nothing shown after 8 s: told, waiting for its first playlist request")
         #expect(try world.viewer(viewer).state != .switching)
         #expect(world.events.texts.contains("switch to HLS by ana: \(operation.result)"))
+        #expect(try world.viewer(viewer).requested == .auto, "what did not come about is not asked for any more")
+        #expect(world.messages[viewer]?.last == .switchTo(.auto, reason: "the switch did not succeed"))
     }
 
     @Test func `a viewer that leaves meanwhile ends the switch`() throws {

@@ -23,6 +23,7 @@ final class WebRTCClient {
     private let localUfrag: String
     private let localPassword: String
     private var srtp: SRTPReceiver?
+    private var srtpSender: SRTPSender?
     private var transaction: UInt64 = 0
 
     /// Offers, and keeps the answer.
@@ -104,6 +105,18 @@ final class WebRTCClient {
         }
     }
 
+    /// Says how much of the video was lost since the last time, in 1/256.
+    func report(fractionLost: UInt8) throws {
+        let last = try #require(received.last).header
+        let block = RTCPPacket.ReportBlock(
+            ssrc: last.ssrc,
+            fractionLost: fractionLost,
+            extendedHighestSequence: UInt32(last.sequenceNumber)
+        )
+        let compound = RTCPPacket.serialize([.receiverReport(ssrc: 1, blocks: [block])])
+        world.receive(try #require(srtpSender).protectRTCP(compound), path: path)
+    }
+
     private func pump() {
         if !isConnected, SSL_do_handshake(ssl) == 1 {
             isConnected = true
@@ -112,6 +125,11 @@ final class WebRTCClient {
             let label = "EXTRACTOR-dtls_srtp"
             SSL_export_keying_material(ssl, &bytes, bytes.count, label, label.utf8.count, nil, 0, 0)
             let (key, salt) = (profile.keyLength, profile.saltLength)
+            srtpSender = try? SRTPSender(
+                profile: profile,
+                masterKey: Array(bytes[..<key]),
+                masterSalt: Array(bytes[(2 * key)..<(2 * key + salt)])
+            )
             srtp = try? SRTPReceiver(
                 profile: profile,
                 masterKey: Array(bytes[key..<(2 * key)]),

@@ -16,13 +16,30 @@ final class Browser {
     let path = FiveTuple(.udp, local: address("192.0.2.1", 8_189), remote: address("198.51.100.4", 50_112))
     var now = Instant(nanoseconds: 5_000_000_000)
     var events: [PeerEvent] = []
-    /// Decrypted RTP with the time it arrived.
+    /// A retransmission by RFC 4588.
+    struct Repeated {
+        var header: RTPHeader
+        /// The number the packet had the first time.
+        var original: UInt16
+        var payload: [UInt8]
+    }
+
+    /// Retransmissions by RFC 4588.
+    var repeated: [Repeated] = []
+    /// Packets of the retransmissions' source that carry padding only.
+    var paddings = 0
+    /// Transport-wide numbers with the time they arrived, until they are reported.
+    var arrivals: [(sequence: UInt16, at: Instant)] = []
+    /// Decrypted RTP with the time it arrived, retransmissions by RFC 4588 aside.
     var received: [(header: RTPHeader, payload: [UInt8], bytes: [UInt8], at: Instant)] = []
     var rtcp: [RTCPPacket] = []
     /// Datagrams that reached the browser but were neither STUN, DTLS nor valid SRTP.
     var undecryptable = 0
     var largest = 0
     var dropsMedia: (Int) -> Bool = { _ in false }
+    /// What media goes through; without one it arrives at once.
+    var link: BottleneckLink?
+    private var inFlight: [(datagram: [UInt8], at: Instant)] = []
     private var mediaDatagrams = 0
     private(set) var protected: [[UInt8]] = []
     private var srtpReceiver: SRTPReceiver?
@@ -36,12 +53,13 @@ final class Browser {
         tracks: [TrackFormat] = [Formats.h264],
         options: DTLSClient.Options = .init(),
         fingerprint: String? = nil,
-        seed: UInt64 = 1
+        seed: UInt64 = 1,
+        offer: (String) -> String = { Offers.chrome(fingerprint: $0) }
     ) throws {
         random = SeededGenerator(seed: seed)
         dtls = try #require(DTLSClient(options))
         peer = try Peer(
-            offer: Offers.chrome(fingerprint: fingerprint ?? dtls.fingerprint),
+            offer: offer(fingerprint ?? dtls.fingerprint),
             tracks: tracks,
             configuration: try Self.configuration(),
             at: now,
@@ -114,6 +132,12 @@ final class Browser {
         flush()
     }
 
+    /// The relay's look at how the viewer does.
+    func assess(_ rates: StreamRates, mayUseHLS: Bool) {
+        peer.assessQuality(rates, mayUseHLS: mayUseHLS, at: now, into: &output, events: &events)
+        flush()
+    }
+
     func timeout() {
         peer.handleTimeout(at: now, into: &output, events: &events)
         flush()
@@ -136,7 +160,24 @@ final class Browser {
     private func flush() {
         let datagrams = output.entries.map { Array(output.datagram($0)) }
         output.removeAll()
-        for datagram in datagrams { arrive(datagram) }
+        for datagram in datagrams {
+            guard datagram[0] >= 128, link != nil else {
+                arrive(datagram)
+                continue
+            }
+            if let at = link?.carry(datagram.count, at: now) { inFlight.append((datagram, at)) }
+        }
+    }
+
+    /// Takes in what came out of the link by now.
+    func receiveDue() {
+        let end = now
+        while let first = inFlight.first, first.at <= end {
+            inFlight.removeFirst()
+            now = first.at
+            arrive(first.datagram)
+        }
+        now = end
     }
 
     private func arrive(_ datagram: [UInt8]) {
@@ -167,8 +208,44 @@ final class Browser {
             protected.append(datagram)
             guard let packet = try? srtpReceiver.unprotectRTP(datagram), let header = try? RTPHeader(parsing: packet)
             else { return undecryptable += 1 }
-            received.append((header, Array(packet[header.payload]), packet, now))
+            take(packet, header)
         }
+    }
+
+    private func take(_ packet: [UInt8], _ header: RTPHeader) {
+        if let number = extensions(packet)[3], number.count == 2 {
+            arrivals.append((UInt16(number[0]) << 8 | UInt16(number[1]), now))
+        }
+        let payload = Array(packet[header.payload])
+        guard header.ssrc == rtx("video") else { return received.append((header, payload, packet, now)) }
+        guard payload.count > 2 else { return paddings += 1 }
+        let original = UInt16(payload[0]) << 8 | UInt16(payload[1])
+        repeated.append(Repeated(header: header, original: original, payload: Array(payload[2...])))
+    }
+
+    /// The one-byte header extensions of a packet by id (RFC 8285 §4.2).
+    func extensions(_ packet: [UInt8]) -> [UInt8: [UInt8]] {
+        guard packet[0] & 0x10 != 0, packet[12...].starts(with: [0xBE, 0xDE]) else { return [:] }
+        let end = 16 + 4 * (Int(packet[14]) << 8 | Int(packet[15]))
+        var found: [UInt8: [UInt8]] = [:]
+        var offset = 16
+        while offset < end {
+            guard packet[offset] != 0 else {
+                offset += 1
+                continue
+            }
+            let length = Int(packet[offset] & 0x0F) + 1
+            found[packet[offset] >> 4] = Array(packet[(offset + 1)..<(offset + 1 + length)])
+            offset += 1 + length
+        }
+        return found
+    }
+
+    /// The SSRC the answer announces for the retransmissions of `kind`.
+    func rtx(_ kind: String) -> UInt32? {
+        let group = answer.media.first { $0.kind == kind }?.attribute("ssrc-group") ?? ""
+        let words = group.split(separator: " ")
+        return words.count == 3 && words[0] == "FID" ? UInt32(words[2]) : nil
     }
 
     /// The SSRC the answer announces for `kind`.

@@ -2,7 +2,7 @@
 enum Golden {
     static let chrome = """
         v=0
-        o=- 1261203858117736319 1 IN IP4 127.0.0.1
+        o=- 628415843182498395 1 IN IP4 127.0.0.1
         s=-
         t=0 0
         a=group:BUNDLE 0 1
@@ -26,7 +26,7 @@ enum Golden {
         a=candidate:u1 1 udp 2130706175 2001:db8::1 8189 typ host
         a=candidate:t0 1 tcp 2124414975 192.0.2.1 8189 typ host tcptype passive
         a=end-of-candidates
-        m=video 9 UDP/TLS/RTP/SAVPF 109
+        m=video 9 UDP/TLS/RTP/SAVPF 109 114
         c=IN IP4 0.0.0.0
         a=mid:1
         a=sendonly
@@ -37,13 +37,20 @@ enum Golden {
         a=ice-pwd:ZlcgbKoyq2EFeHRCfsC9lkYb
         a=fingerprint:FINGERPRINT
         a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid
+        a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+        a=extmap:12 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay
         a=rtpmap:109 H264/90000
         a=fmtp:109 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
         a=rtcp-fb:109 nack
         a=rtcp-fb:109 nack pli
         a=rtcp-fb:109 ccm fir
+        a=rtcp-fb:109 transport-cc
+        a=rtpmap:114 rtx/90000
+        a=fmtp:114 apt=109
         a=msid:gate-north gate-north-video
+        a=ssrc-group:FID 2597157551 3368457420
         a=ssrc:2597157551 cname:signalbox
+        a=ssrc:3368457420 cname:signalbox
         a=candidate:u0 1 udp 2130706431 192.0.2.1 8189 typ host
         a=candidate:u1 1 udp 2130706175 2001:db8::1 8189 typ host
         a=candidate:t0 1 tcp 2124414975 192.0.2.1 8189 typ host tcptype passive

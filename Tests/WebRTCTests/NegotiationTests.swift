@@ -53,7 +53,7 @@ import Wire
         let format = Formats.h264(profile: profile, flags: flags)
         #expect(format.h264 != nil)
         let answer = try SessionDescription(parsing: peer(Offers.chrome(), [format]).answer)
-        #expect(answer.media[1].formats == [expected])
+        #expect(answer.media[1].formats.first == expected)
     }
 
     @Test func `High is preferred for High where it is offered, and any mode 1 is better than nothing`() throws {
@@ -62,7 +62,7 @@ import Wire
         #expect(high.media[1].formats == ["115"])
         let odd = Offers.chrome().replacing("42e01f", with: "58a01f").replacing("42001f", with: "58a01f")
         let any = try SessionDescription(parsing: peer(odd, [Formats.h264(profile: 0x42, flags: 0xC0)]).answer)
-        #expect(any.media[1].formats == ["103"])
+        #expect(any.media[1].formats.first == "103")
     }
 
     @Test func `AAC is left out and the reason can be shown`() throws {

@@ -16,6 +16,7 @@ enum Offers {
             "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
             "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
         ]
+        let pictures = extensions + ["a=extmap:12 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"]
         var lines = [
             "v=0", "o=- 4611731400430051336 2 IN IP4 127.0.0.1", "s=-", "t=0 0",
             audio ? "a=group:BUNDLE 0 1" : "a=group:BUNDLE 1", "a=extmap-allow-mixed", "a=msid-semantic: WMS",
@@ -34,7 +35,7 @@ enum Offers {
             lines += ["a=rtpmap:110 telephone-event/48000", "a=rtpmap:126 telephone-event/8000"]
         }
         lines += ["m=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 107 108 109 114 115 116 39 40", "c=IN IP4 0.0.0.0"]
-        lines += ["a=rtcp:9 IN IP4 0.0.0.0"] + transport + ["a=mid:1"] + extensions
+        lines += ["a=rtcp:9 IN IP4 0.0.0.0"] + transport + ["a=mid:1"] + pictures
         lines += ["a=recvonly", "a=rtcp-mux", "a=rtcp-rsize", "a=rtpmap:96 VP8/90000"]
         lines += ["a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96"]
         let h264: [(Int, String, Int)] = [
@@ -49,8 +50,15 @@ enum Offers {
                 "a=fmtp:\(payloadType) level-asymmetry-allowed=1;packetization-mode=\(mode);profile-level-id=\(profile)"
             ]
         }
-        lines += ["a=rtpmap:104 rtx/90000", "a=fmtp:104 apt=103"]
+        lines += ["a=rtpmap:104 rtx/90000", "a=fmtp:104 apt=103", "a=rtpmap:114 rtx/90000", "a=fmtp:114 apt=109"]
         return lines.joined(separator: "\r\n") + "\r\n"
+    }
+
+    /// The same from a client that knows neither RFC 4588 nor transport-wide feedback, nor a playout delay.
+    static func plain(fingerprint: String = fingerprint) -> String {
+        chrome(fingerprint: fingerprint).split(separator: "\r\n")
+            .filter { line in !["rtx", "apt=", "transport-", "playout-delay"].contains { line.contains($0) } }
+            .map { $0 + "\r\n" }.joined()
     }
 
     /// Firefox: credentials and fingerprint at session level, wildcard feedback, video first, a data channel.

@@ -59,6 +59,7 @@ export class Delivery {
     this.begunAt = null;
     this.isHidden = false;
     this.webrtc = { phase: "off" };
+    this.isThinned = false;
     this.hls = { phase: "off" };
     this.failures = 0;
     this.everConnected = false;
@@ -127,7 +128,18 @@ export class Delivery {
       this.obstacle = null;
       this.nextTrialAt = this.now();
     }
+    if (source.bframes && this.webrtc.phase !== "off") {
+      this.obstacle = "the camera's pictures are reordered (B-frames), which WebRTC cannot show";
+      this.giveUpWebRTC(this.obstacle);
+      return;
+    }
     this.tick();
+  }
+
+  /** The relay sends keyframes only, because the network carries no more: pictures are a GOP apart on purpose. */
+  thinned(isThinned) {
+    this.isThinned = isThinned;
+    if (!isThinned && this.webrtc.phase === "up") this.webrtc.frameAt = this.now();
   }
 
   webrtcConnected() {
@@ -289,7 +301,7 @@ export class Delivery {
       // After the camera came back, a key frame has to come first.
       const isFresh = this.liveSince > webrtc.frameAt;
       const since = Math.max(webrtc.frameAt, this.liveSince);
-      if (now - since >= limits.stall + (isFresh ? gop : 0)) this.giveUpWebRTC("the WebRTC picture stopped");
+      if (now - since >= limits.stall + (isFresh || this.isThinned ? gop : 0)) this.giveUpWebRTC("the WebRTC picture stopped");
     }
     if (webrtc.phase === "up" && now - webrtc.healthySince >= limits.forgiven) this.failures = 0;
   }
@@ -311,6 +323,7 @@ export class Delivery {
   startWebRTC(cause) {
     this.webrtc = { phase: "connecting", since: this.now(), isConnected: false, disconnectedAt: null, cause };
     this.everConnected = false;
+    this.isThinned = false;
     this.nextTrialAt = Infinity;
     this.actions.startWebRTC();
   }

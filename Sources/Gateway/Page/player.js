@@ -27,6 +27,7 @@ const state = {
   begunAt: performance.now(),
   firstFrameMilliseconds: null,
   transitions: [],
+  quality: { rung: "full", reason: "" },
   fps: null,
   frames: 0,
 };
@@ -36,6 +37,7 @@ const state = {
 const delivery = new Delivery(
   {
     startWebRTC() {
+      state.quality = { rung: "full", reason: "" };
       receiver.start(state.iceServers);
       render();
     },
@@ -190,6 +192,11 @@ const handlers = {
     delivery.sourceChanged(message);
     render();
   },
+  quality(message) {
+    state.quality = { rung: message.rung, reason: message.reason ?? "" };
+    delivery.thinned(message.rung === "keyframes");
+    render();
+  },
   switch(message) {
     if (message.url) state.hlsURL = message.url;
     delivery.switched(message.to, message.reason);
@@ -294,6 +301,11 @@ function sentence(text) {
   return `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
+function rungWords({ rung, reason }) {
+  const words = { reduced: "Some pictures are left out", keyframes: "Keyframes only" }[rung];
+  return words ? `${words}: ${reason}` : "";
+}
+
 function render() {
   const words = state.ended ? { badge: "Ended", tone: "quiet" } : wordsFor(state.viewer ? state.source.state : "connecting");
   const isLost = delivery.shown !== null && state.viewer === null;
@@ -321,6 +333,7 @@ function render() {
   element("quality").textContent = [size, rate, shown ? state.source.codec : ""].filter(Boolean).join(" · ");
   element("reason").textContent = [
     delivery.shown === "hls" && !state.ended ? sentence(delivery.why || delivery.reason) : "",
+    delivery.shown === "webrtc" && state.quality.rung !== "full" ? sentence(rungWords(state.quality)) : "",
     ...(state.source.notes ?? []),
   ]
     .filter(Boolean)
@@ -392,6 +405,7 @@ const facts = {
   state: () => (state.ended ? "ended" : state.source.state),
   reason: () => delivery.reason,
   why: () => delivery.why,
+  quality: () => state.quality,
   frames: () => videos[delivery.shown ?? "hls"].getVideoPlaybackQuality?.().totalVideoFrames ?? 0,
   width: () => videos[delivery.shown ?? "hls"].videoWidth,
   height: () => videos[delivery.shown ?? "hls"].videoHeight,

@@ -10,6 +10,7 @@ enum ServerMessage: Sendable, Encodable {
     case source(SourceInfo)
     case clock(wallMilliseconds: Int64, videoRTP: UInt32?, audioRTP: UInt32?)
     case switchTo(DeliveryPolicy, url: String, reason: String)
+    case quality(rung: String, reason: String)
     case pong
     case bye(reason: String, retryAfter: Int?, kind: String?)
 
@@ -21,6 +22,7 @@ enum ServerMessage: Sendable, Encodable {
 
     private enum CodingKeys: String, CodingKey {
         case type, viewer, iceServers, hls, policy, source, sdp, reason, kind, retryAfter, wallMs, video, audio, to, url
+        case rung
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -53,6 +55,10 @@ enum ServerMessage: Sendable, Encodable {
             try fields.encode("switch", forKey: .type)
             try fields.encode(policy, forKey: .to)
             if policy == .hls { try fields.encode(url, forKey: .url) }
+            try fields.encode(reason, forKey: .reason)
+        case .quality(let rung, let reason):
+            try fields.encode("quality", forKey: .type)
+            try fields.encode(rung, forKey: .rung)
             try fields.encode(reason, forKey: .reason)
         case .pong:
             try fields.encode("pong", forKey: .type)

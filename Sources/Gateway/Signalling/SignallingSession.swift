@@ -173,6 +173,8 @@ extension ServerMessage {
             self = .source(source)
         case .switchTo(let policy, let reason):
             self = .switchTo(policy, url: url, reason: reason)
+        case .quality(let rung, let reason):
+            self = .quality(rung: rung, reason: reason)
         case .clock(let wallMilliseconds, let videoRTP, let audioRTP):
             self = .clock(wallMilliseconds: wallMilliseconds, videoRTP: videoRTP, audioRTP: audioRTP)
         case .bye(let reason, let retryAfter):

@@ -14,6 +14,8 @@ final class DatagramSender {
     private let kernel: KernelSends
     /// Datagrams that found the kernel's buffer full, oldest first.
     private var parked = DatagramQueue(capacity: 0)
+    /// Where datagrams were dropped for want of room, and how many, since ``takeOverflow()``.
+    private var overflow: (paths: Set<FiveTuple>, count: Int) = ([], 0)
     private var batch: [cmedia_datagram] = []
     /// Destinations whose path does not take segmented sends, such as one with a small MTU.
     private var unsegmented: Set<TransportAddress> = []
@@ -73,10 +75,29 @@ final class DatagramSender {
         if sent < waiting.entries.count { park(waiting, from: sent) }
     }
 
+    /// Gives up what waits: the kernel has had no room for so long that it would arrive too late.
+    func dropWaiting() {
+        for entry in parked.entries { noteOverflow(entry.path) }
+        parked = DatagramQueue(capacity: 0)
+    }
+
+    /// Where datagrams were dropped since the last call, and how many.
+    func takeOverflow() -> (paths: Set<FiveTuple>, count: Int)? {
+        guard overflow.count > 0 else { return nil }
+        defer { overflow = ([], 0) }
+        return overflow
+    }
+
+    private func noteOverflow(_ path: FiveTuple) {
+        counters.overflowed(1)
+        overflow.count += 1
+        if overflow.paths.count < Self.tableLimit { overflow.paths.insert(path) }
+    }
+
     private func park(_ queue: DatagramQueue, from first: Int) {
         for entry in queue.entries[first...] {
             guard parked.byteCount + entry.count <= parkingLimit else {
-                counters.overflowed(1)
+                noteOverflow(entry.path)
                 continue
             }
             parked.append(queue.datagram(entry), to: entry.path)

@@ -16,11 +16,16 @@ struct LoopDelayMeter {
     }
 
     /// The 99th percentile of the last ``window`` in milliseconds, or `nil` when no timer ran.
-    mutating func percentile99(at now: Instant) -> Double? {
+    mutating func percentile99(at now: Instant) -> Double? { percentile(99, at: now) }
+
+    /// The median of the same, which one late timer does not move.
+    mutating func median(at now: Instant) -> Double? { percentile(50, at: now) }
+
+    private mutating func percentile(_ percent: Int, at now: Instant) -> Double? {
         samples.removeAll { now - $0.at > Self.window }
         guard !samples.isEmpty else { return nil }
         let sorted = samples.map(\.milliseconds).sorted()
-        return sorted[min(sorted.count - 1, sorted.count * 99 / 100)]
+        return sorted[min(sorted.count - 1, sorted.count * percent / 100)]
     }
 
     private static let window: Duration = .seconds(5)

@@ -27,6 +27,10 @@ final class ShardDriver {
     private var publishTimer: LoopTimer?
     private var retryTimer: LoopTimer?
     private var delays = LoopDelayMeter()
+    /// The kernel has had no room for datagrams since.
+    private var blockedSince: Instant?
+    /// Datagrams dropped for want of room since the shard was told how its loop does.
+    private var overflowed = 0
 
     private struct Attempt {
         var number: UInt64
@@ -101,12 +105,32 @@ final class ShardDriver {
         sender.send(&shard.outgoing)
         isPerforming = false
         let now = MonotonicClock.now()
-        if sender.isBlocked, retryTimer?.deadline == nil { retryTimer?.set(now + Self.retryInterval, at: now) }
+        followSends(at: now)
         setTimer(at: now)
         guard !postponed.isEmpty else { return }
         let inputs = postponed
         postponed.removeAll()
         for input in inputs { input(self) }
+    }
+
+    /// Tries again what found the kernel's buffer full, gives up what has waited too long, and tells the shard whose
+    /// datagrams were dropped.
+    private func followSends(at now: Instant) {
+        if sender.isBlocked {
+            let since = blockedSince ?? now
+            blockedSince = since
+            if now - since > Self.longestWait {
+                sender.dropWaiting()
+                blockedSince = nil
+            } else if retryTimer?.deadline == nil {
+                retryTimer?.set(now + Self.retryInterval, at: now)
+            }
+        } else {
+            blockedSince = nil
+        }
+        guard let (paths, count) = sender.takeOverflow() else { return }
+        overflowed += count
+        input { shard, now, _ in shard.overflowed(paths, at: now) }
     }
 
     private func input(_ body: @escaping (RelayShard, Instant, inout [ShardEffect]) -> Void) {
@@ -152,15 +176,16 @@ final class ShardDriver {
     private func publishFired(_ lateness: Duration) {
         let now = MonotonicClock.now()
         delays.add(lateness, at: now)
+        let lateness = delays.median(at: now).map { Duration.nanoseconds(Int64($0 * 1e6)) }
+        shard.noteLoad(lateness: lateness, overflowed: overflowed, at: now)
+        overflowed = 0
         let next = publish(shard.snapshot(at: now), delays.percentile99(at: now))
         publishTimer?.set(now + next, at: now)
     }
 
     private func retryFired() {
         sender.retry()
-        guard sender.isBlocked else { return }
-        let now = MonotonicClock.now()
-        retryTimer?.set(now + Self.retryInterval, at: now)
+        followSends(at: MonotonicClock.now())
     }
 
     // MARK: Viewers
@@ -309,6 +334,8 @@ final class ShardDriver {
 
     /// Timers are not set closer than this: the kernel is not more exact, and a wrong deadline must not spin a loop.
     private static let timerGranularity: Duration = .milliseconds(1)
+    /// What waited longer than this would only be late.
+    private static let longestWait: Duration = .milliseconds(500)
     /// When the kernel's buffer is full, it has room again about now.
     private static let retryInterval: Duration = .milliseconds(1)
     /// Messages kept for a page that does not read; the newest count.

@@ -151,6 +151,8 @@ public enum ViewerMessage: Sendable, Equatable {
     case source(SourceInfo)
     /// Change over to this delivery (`auto`: choose yourself again).
     case switchTo(DeliveryPolicy, reason: String)
+    /// What it gets of the stream from now on, and why: with keyframes only, pictures are far apart on purpose.
+    case quality(rung: String, reason: String)
     /// Relay wall clock in milliseconds since the Unix epoch, and per track kind the RTP timestamp of that moment.
     case clock(wallMilliseconds: Int64, videoRTP: UInt32?, audioRTP: UInt32?)
     /// The session is over; the last message.

@@ -8,8 +8,8 @@ struct Operation {
         case bringUp(camera: String, afterAttempt: UInt64, viewers: Set<String>)
         /// Camera stopped.
         case takeDown(camera: String, viewers: Int)
-        /// The page shows frames by the other delivery.
-        case move(viewer: String, to: DeliveryPolicy)
+        /// The page shows frames by the other delivery; `from` is what was asked for before.
+        case move(viewer: String, to: DeliveryPolicy, from: DeliveryPolicy)
         /// The viewer is gone.
         case drop(viewer: String)
         /// Over as soon as it began.

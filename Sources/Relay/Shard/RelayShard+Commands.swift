@@ -131,15 +131,17 @@ extension RelayShard {
                 return .refused("\(viewer.camera.name)'s pictures are reordered (B-frames), WebRTC cannot show them")
             }
             guard let channel = viewer.channel else { return .refused("its page is not connected") }
+            let before = viewer.requested
             viewer.requested = target
             viewer.switchingTo = target
+            viewer.refuge = nil
             viewer.generation += 1
             let reason = command.reason.isEmpty ? "asked by the operator" : command.reason
             effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(target, reason: reason)))
             operations.append(
                 Operation(
                     command: command,
-                    kind: .move(viewer: viewer.id, to: target),
+                    kind: .move(viewer: viewer.id, to: target, from: before),
                     waitingFor: target == .hls
                         ? "told, waiting for its first playlist request" : "told, waiting for its offer",
                     at: now,
@@ -179,7 +181,7 @@ extension RelayShard {
     // MARK: - Observed results
 
     /// Looks at what running operations wait for, and ends those whose result is to be seen.
-    func advanceOperations(at now: Instant) {
+    func advanceOperations(at now: Instant, into effects: inout [ShardEffect]) {
         for index in operations.indices where operations[index].isRunning {
             switch operations[index].kind {
             case .bringUp(let name, let attempt, let watching):
@@ -188,13 +190,13 @@ extension RelayShard {
                 if let camera = cameras[name], camera.state == .stopped, camera.client == nil {
                     operations[index].end(.succeeded, "stopped, \(count) viewers stay and are told why", at: now)
                 }
-            case .move(let id, let target):
+            case .move(let id, let target, _):
                 advanceMove(&operations[index], id, to: target, at: now)
             case .drop, .done:
                 break
             }
             if operations[index].isRunning, now - operations[index].startedAt > operations[index].limit {
-                giveUp(index, at: now)
+                giveUp(index, at: now, into: &effects)
             }
             if !operations[index].isRunning { logEnd(of: operations[index], at: now) }
         }
@@ -259,19 +261,35 @@ extension RelayShard {
         }
     }
 
-    private func giveUp(_ index: Int, at now: Instant) {
+    private func giveUp(_ index: Int, at now: Instant, into effects: inout [ShardEffect]) {
         let waitedFor = operations[index].waitingFor
         let seconds = Int(operations[index].limit.inSeconds)
         switch operations[index].kind {
         case .bringUp(let name, _, _):
             let reason = cameras[name].map { $0.reason.isEmpty ? $0.state.rawValue : $0.reason } ?? ""
             operations[index].end(.failed, "not up after \(seconds) s: \(reason)", at: now)
-        case .move(let id, _):
-            viewers[id]?.switchingTo = nil
+        case .move(let id, let target, let before):
+            takeBack(target, for: id, to: before, into: &effects)
             operations[index].end(.failed, "nothing shown after \(seconds) s: \(waitedFor)", at: now)
         case .takeDown, .drop, .done:
             operations[index].end(.failed, "not done after \(seconds) s: \(waitedFor)", at: now)
         }
+    }
+
+    /// A switch that nothing came of is taken back: what was asked for before holds again, and the page is told.
+    private func takeBack(
+        _ target: DeliveryPolicy,
+        for id: String,
+        to before: DeliveryPolicy,
+        into effects: inout [ShardEffect]
+    ) {
+        guard let viewer = viewers[id] else { return }
+        viewer.switchingTo = nil
+        guard viewer.requested == target, before != target else { return }
+        viewer.requested = before
+        guard let channel = viewer.channel else { return }
+        let told = effectivePolicy(of: viewer)
+        effects.append(.message(viewer: id, channel: channel, .switchTo(told, reason: "the switch did not succeed")))
     }
 
     private func logEnd(of operation: Operation, at now: Instant) {

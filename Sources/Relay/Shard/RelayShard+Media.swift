@@ -187,6 +187,7 @@ extension RelayShard {
                     at: now
                 )
                 tell(camera, at: now, into: &effects)
+                leaveWebRTC(camera, at: now, into: &effects)
             case .recoveryPointsUsed:
                 log(
                     .info,
@@ -196,6 +197,20 @@ extension RelayShard {
                 )
             case .sourceRestarted:
                 break
+            }
+        }
+    }
+
+    /// Reordered pictures cannot be shown by WebRTC: pages that were just told move to HLS by themselves, everybody else
+    /// is let go, with the reason.
+    private func leaveWebRTC(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
+        let reason = "the camera's pictures are reordered now (B-frames), which WebRTC cannot show; use HLS"
+        for viewer in viewers.values where viewer.camera === camera && viewer.peer != nil && viewer.channel == nil {
+            if viewer.control == .whep {
+                log(.warning, "WebRTC ended: \(reason)", camera: camera.name, viewer: viewer.id, at: now)
+                end(viewer, reason: reason, retryAfter: nil, at: now, into: &effects)
+            } else {
+                endPeer(of: viewer, at: now, into: &effects)
             }
         }
     }

@@ -151,7 +151,10 @@ extension RelayShard {
         shown.bytes = viewer.bytesOfEarlierPeers + (status?.bytesSent ?? 0) + viewer.hlsBytes
         shown.report = viewer.report
         shown.behindLive = behindLive(viewer, at: now)
-        if let status { show(status, of: viewer, in: &shown) }
+        if let status {
+            show(status, of: viewer, in: &shown)
+            show(status.quality, status, of: viewer, in: &shown, at: now)
+        }
         shown.state = state(of: viewer, status, at: now)
         shown.ladder = ladder(of: viewer, status)
         if viewer.delivery == .hls {
@@ -178,6 +181,27 @@ extension RelayShard {
         if viewer.delivery == .webrtc, let pair = status.pairs.first(where: \.isSelected) {
             shown.path = "\(pair.remote.kind.rawValue)/\(pair.remote.transport.rawValue)"
         }
+    }
+
+    private func show(
+        _ quality: QualityState,
+        _ status: PeerStatus,
+        of viewer: Viewer,
+        in shown: inout ViewerSnapshot,
+        at now: Instant
+    ) {
+        shown.retransmittedBytes = status.tracks.reduce(0) { $0 + $1.retransmittedBytes }
+        shown.queuedBytes = status.queuedBytes
+        shown.queueDropped = status.packetsDropped
+        shown.quality = ViewerSnapshot.QualitySnapshot(
+            rung: quality.rung.rawValue,
+            reason: quality.reason,
+            age: (now - quality.since).inSeconds,
+            estimate: status.estimate,
+            needed: viewer.camera.stream.rates(at: now)?.full,
+            leftOut: status.packetsLeftOut,
+            hold: quality.hold.inSeconds
+        )
     }
 
     private func dtlsText(_ dtls: PeerStatus.DTLS) -> String {

@@ -45,6 +45,9 @@ extension RelayShard {
             guard viewers.count < Self.viewerLimit else {
                 throw ViewerRefusal(.unavailable, "the relay has as many viewers as it takes", retryAfter: 30)
             }
+            if let reason = admission.refusal {
+                throw ViewerRefusal(.unavailable, reason, retryAfter: AdmissionControl.retryAfter)
+            }
             let policy = policy(for: camera)
             viewer = Viewer(
                 id: newViewerID(),
@@ -179,7 +182,7 @@ extension RelayShard {
                 at: now
             )
         }
-        advanceOperations(at: now)
+        advanceOperations(at: now, into: &effects)
     }
 
     /// The page's signalling connection closed; media goes on.
@@ -263,7 +266,7 @@ extension RelayShard {
         STUNMessage.localUfrag(of: datagram[...]).flatMap { viewersByUfrag[$0] }
     }
 
-    private func apply(
+    func apply(
         _ events: [PeerEvent],
         of viewer: Viewer,
         at now: Instant,
@@ -294,6 +297,8 @@ extension RelayShard {
                 } else {
                     log(.info, "WebRTC ended: \(reason.text)", camera: viewer.camera.name, viewer: viewer.id, at: now)
                 }
+            case .qualityChanged(let state):
+                qualityChanged(to: state, of: viewer, at: now, into: &effects)
             case .iceConnected, .pathChanged, .dtlsConnected, .firstReceiverReport, .suspended, .resumed:
                 break
             }

@@ -56,6 +56,7 @@ public final class RelayShard {
     var nextChannel: UInt64 = 1
     var nextTicket: UInt64 = 1
     var isShuttingDown = false
+    var admission = AdmissionControl()
 
     /// The earliest moment anything is due. Pulled earlier by inputs, recomputed by ``handleTimeout(at:into:)``.
     private var deadline: Instant?
@@ -106,11 +107,12 @@ public final class RelayShard {
         if now >= housekeepingAt {
             housekeepingAt = now + Self.housekeepingInterval
             watchCameras(at: now, into: &effects)
+            watchQuality(at: now, into: &effects)
             expireViewers(at: now, into: &effects)
             expireHLS(at: now, into: &effects)
             operations.removeAll { $0.endedAt.map { now - $0 > Operation.visibleAfterEnd } ?? false }
         }
-        advanceOperations(at: now)
+        advanceOperations(at: now, into: &effects)
 
         var next = earliest(housekeepingAt, cameraDeadlines.first, viewerDeadlines.first)
         if operations.contains(where: \.isRunning) { next = earliest(next, now + Self.operationInterval) }

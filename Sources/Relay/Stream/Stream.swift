@@ -18,6 +18,7 @@ final class Stream {
     /// Where the next HLS stream begins to number its segments: players that paused must not see numbers go back.
     private(set) var firstHLSSequence = 0
 
+    private var meter = StreamRateMeter()
     private var nextSequence: [UInt64] = []
     private var isInterrupted: [Bool] = []
     /// Video is withheld after a (re)start until it can be decoded.
@@ -85,11 +86,15 @@ final class Stream {
                 isInterrupted[packet.track] = false
                 packet.followsGap = true
             }
+            meter.add(packet, isVideo: isVideo, at: packet.arrival)
             cache.append(packet, kind: isVideo ? .video : .audio)
             admitted.append(packet)
         }
         return admitted
     }
+
+    /// What the stream needs on the wire, by rung of the quality ladder; `nil` before it has been watched for seconds.
+    func rates(at now: Instant) -> StreamRates? { meter.rates(at: now) }
 
     /// A peer is ready for media: it is shown the cached GOP, and live packets from now on.
     func subscribe(_ viewer: Viewer, at now: Instant) {

@@ -25,6 +25,20 @@ final class Viewer: Scheduled {
     /// Told to change delivery, not there yet.
     var switchingTo: DeliveryPolicy?
 
+    /// Moved to HLS because its way did not carry WebRTC.
+    struct Refuge {
+        var reason: String
+        /// How long HLS is kept; doubles with every try that failed.
+        var hold: Duration
+        /// When WebRTC is tried again; `nil` while that is being done.
+        var returnAt: Instant?
+        /// When it was moved, and after that when it was given back.
+        var takenAt: Instant
+    }
+
+    /// Set from the first time on that WebRTC did not do.
+    var refuge: Refuge?
+
     /// The WebRTC session; `nil` when there is none.
     var peer: Peer?
     /// Paths that lead to the peer, as far as the shard knows them by it.

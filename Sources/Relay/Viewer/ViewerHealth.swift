@@ -1,3 +1,4 @@
+import WebRTC
 import Wire
 
 /// How bad a viewer's picture is, why, and what helps, from what its snapshot says.
@@ -39,6 +40,10 @@ struct ViewerHealth: Equatable {
                 ? "checks arrive, but DTLS has not completed"
                 : "no connectivity check has arrived: UDP to the media port is blocked, or the address is not reachable"
             hint = hasCheck ? "" : "Let the client's network reach the media port, or force HLS."
+        } else if let quality = viewer.quality, let rung = QualityRung(rawValue: quality.rung), rung != .full {
+            severity = .warning
+            why = "\(rung.text): \(quality.reason)"
+            hint = "Its way carries less than the camera sends; full quality is tried again by itself."
         } else if let loss = viewer.loss, loss >= Self.lossWarning {
             severity = loss >= Self.lossCritical ? .critical : .warning
             why = "loss \(loss.tenths) % (warns from \(Self.lossWarning.tenths) %)"

@@ -70,6 +70,14 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var plis: UInt64
     /// Packets retransmitted.
     public var retransmitted: UInt64
+    /// Bytes in them.
+    public var retransmittedBytes: UInt64 = 0
+    /// What it gets of the stream by WebRTC, and why; `nil` without a WebRTC session.
+    public var quality: QualitySnapshot?
+    /// Bytes that wait to be sent to it, paced.
+    public var queuedBytes = 0
+    /// Packets that waited and were dropped up to the next keyframe, because it did not keep up.
+    public var queueDropped: UInt64 = 0
     /// What its page reported last; `nil` for clients without a page.
     public var report: ViewerReport?
     /// Seconds behind live: reported by the page, otherwise derived from what it requests; `nil` when unknown.
@@ -85,6 +93,43 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var ladder: [LadderStep]
     /// What is missing for it, such as `no sound: AAC cannot be sent by WebRTC yet`.
     public var notes: [String]
+
+    /// Where a WebRTC viewer stands on the quality ladder.
+    public struct QualitySnapshot: Codable, Sendable, Equatable {
+        /// `full`, `reduced` (droppable pictures left out), `keyframes` or `hls`.
+        public var rung: String
+        /// What brought it there, with the numbers; empty at the start.
+        public var reason: String
+        /// Seconds it has been there.
+        public var age: Double
+        /// Bits per second the way to it carries; `nil` before its feedback has told.
+        public var estimate: Double?
+        /// Bits per second the whole stream needs, averaged over ten seconds.
+        public var needed: Double?
+        /// Packets of video left out so far.
+        public var leftOut: UInt64
+        /// Seconds below full quality before more is tried.
+        public var hold: Double
+
+        /// Creates the value.
+        public init(
+            rung: String,
+            reason: String,
+            age: Double,
+            estimate: Double? = nil,
+            needed: Double? = nil,
+            leftOut: UInt64 = 0,
+            hold: Double = 0
+        ) {
+            self.rung = rung
+            self.reason = reason
+            self.age = age
+            self.estimate = estimate
+            self.needed = needed
+            self.leftOut = leftOut
+            self.hold = hold
+        }
+    }
 
     /// A step of the ladder.
     public struct LadderStep: Codable, Sendable, Equatable {

@@ -111,6 +111,42 @@ test("a stalled picture falls back after three seconds without a click", () => {
   assert.deepEqual(page.take(), ["stop webrtc", "start hls", "show hls"]);
 });
 
+test("keyframes only, which the relay announced, are no stall; the limit is a GOP longer and ends with it", () => {
+  const page = new Page().join("auto", { state: "live", codec: "H264", gopMilliseconds: 4000 });
+  page.webrtcFlows = true;
+  page.hlsFlows = true;
+  page.pass(5000);
+  page.take();
+  page.delivery.thinned(true);
+  page.webrtcFlows = false;
+  page.pass(6900);
+  assert.deepEqual(page.take(), []);
+  page.delivery.thinned(false);
+  page.pass(2900);
+  assert.deepEqual(page.take(), []);
+  page.pass(400);
+  assert.deepEqual(page.take().slice(0, 1), ["stop webrtc"]);
+});
+
+test("B-frames that begin while WebRTC plays lead to HLS, and their end leads back", () => {
+  const source = { state: "live", codec: "H264", gopMilliseconds: 2000, bframes: false };
+  const page = new Page().join("auto", source);
+  page.webrtcFlows = true;
+  page.hlsFlows = true;
+  page.pass(5000);
+  page.take();
+  page.delivery.sourceChanged({ ...source, bframes: true });
+  page.pass(300);
+  assert.equal(page.shown, "hls");
+  assert.match(page.delivery.why, /B-frames/);
+  page.take();
+  page.pass(600000);
+  assert.deepEqual(page.take(), []);
+  page.delivery.sourceChanged(source);
+  page.pass(300);
+  assert.deepEqual(page.take(), ["start webrtc"]);
+});
+
 test("a trial is hidden, has to run three seconds clean, and comes after 15 s, 30 s, 60 s when WebRTC keeps breaking", () => {
   const page = new Page().join();
   page.webrtcFlows = true;

@@ -1,0 +1,121 @@
+import WebRTC
+import Wire
+
+/// The quality ladder's upper end: what happens to a viewer whose peer says that its way carries less than the stream.
+extension RelayShard {
+    /// Looks at how every WebRTC viewer does.
+    func watchQuality(at now: Instant, into effects: inout [ShardEffect]) {
+        for viewer in viewers.values {
+            returnToWebRTC(viewer, at: now, into: &effects)
+            guard viewer.isSubscribed, let peer = viewer.peer, viewer.camera.state == .live,
+                let rates = viewer.camera.stream.rates(at: now)
+            else { continue }
+            var events: [PeerEvent] = []
+            peer.assessQuality(
+                rates,
+                mayUseHLS: mayMoveByItself(viewer),
+                at: now,
+                into: &outgoing,
+                events: &events
+            )
+            apply(events, of: viewer, at: now, into: &effects)
+            schedule(viewer)
+        }
+    }
+
+    /// Whether nobody has said what this viewer is to use, and its page can be told.
+    private func mayMoveByItself(_ viewer: Viewer) -> Bool {
+        viewer.control == .page && viewer.channel != nil && viewer.switchingTo == nil
+            && effectivePolicy(of: viewer) == .auto
+    }
+
+    /// A viewer gets less or more from now on.
+    func qualityChanged(
+        to state: QualityState,
+        of viewer: Viewer,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        log(
+            state.rung == .full ? .ok : .warning,
+            "\(state.rung.text): \(state.reason)",
+            camera: viewer.camera.name,
+            viewer: viewer.id,
+            at: now
+        )
+        if let channel = viewer.channel {
+            effects.append(
+                .message(viewer: viewer.id, channel: channel, .quality(rung: state.rung.rawValue, reason: state.reason))
+            )
+        }
+        // While its page shows HLS and tries WebRTC behind it, the first step down ends the try.
+        let isTrial = viewer.delivery == .hls && viewer.refuge != nil
+        if state.rung == .hls || isTrial && state.rung != .full {
+            takeRefuge(viewer, reason: state.reason, at: now, into: &effects)
+        }
+    }
+
+    /// Moves a viewer to HLS until its way to WebRTC is worth another try.
+    private func takeRefuge(
+        _ viewer: Viewer,
+        reason: String,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        guard let channel = viewer.channel else { return }
+        let hold = viewer.refuge.map { min($0.hold * 2, Self.longestRefuge) } ?? Self.shortestRefuge
+        viewer.refuge = Viewer.Refuge(reason: reason, hold: hold, returnAt: now + hold, takenAt: now)
+        viewer.generation += 1
+        effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(.hls, reason: reason)))
+    }
+
+    /// Gives a viewer that took refuge with HLS back to its page's own choice, which is WebRTC.
+    private func returnToWebRTC(_ viewer: Viewer, at now: Instant, into effects: inout [ShardEffect]) {
+        guard let refuge = viewer.refuge else { return }
+        if viewer.delivery == .webrtc, refuge.returnAt == nil, now - refuge.takenAt >= Self.longestRefuge {
+            // It has played WebRTC for long: what was is forgiven.
+            viewer.refuge = nil
+        }
+        guard let returnAt = refuge.returnAt, now >= returnAt, let channel = viewer.channel,
+            effectivePolicy(of: viewer) == .auto
+        else { return }
+        viewer.refuge?.returnAt = nil
+        viewer.refuge?.takenAt = now
+        let seconds = Int(refuge.hold.inSeconds)
+        let reason = "tries WebRTC again after \(seconds) s with HLS"
+        log(.info, reason, camera: viewer.camera.name, viewer: viewer.id, at: now)
+        effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(.auto, reason: reason)))
+    }
+
+    private static let shortestRefuge = Duration.seconds(30)
+    private static let longestRefuge = Duration.seconds(480)
+}
+
+// MARK: - When the machine is the bottleneck
+
+extension RelayShard {
+    /// How the loop does; call a few times a second.
+    ///
+    /// - Parameters:
+    ///   - lateness: How late its timers typically are; `nil` when none ran.
+    ///   - overflowed: Datagrams dropped since the last call because there was no room to send them.
+    public func noteLoad(lateness: Duration?, overflowed: Int, at now: Instant) {
+        let before = admission.refusal
+        admission.note(lateness: lateness, overflowed: overflowed, at: now)
+        switch (before, admission.refusal) {
+        case (nil, let reason?): log(.warning, "takes no new viewers: \(reason)", at: now)
+        case (_?, nil): log(.ok, "takes new viewers again", at: now)
+        case (nil, nil), (_?, _?): break
+        }
+    }
+
+    /// Datagrams on these paths were dropped because there was no room to send them: their viewers go on with the next
+    /// keyframe instead of a torn picture.
+    public func overflowed(_ paths: Set<FiveTuple>, at now: Instant) {
+        for path in paths {
+            guard let viewer = viewersByPath[path] else { continue }
+            viewer.peer?.dropToKeyframe(at: now)
+            schedule(viewer)
+        }
+    }
+}

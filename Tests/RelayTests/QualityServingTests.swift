@@ -1,0 +1,140 @@
+import Media
+import RTP
+import Testing
+import Wire
+
+@testable import Relay
+
+/// What the shard makes of a viewer whose way carries too little, or whose camera can no longer go by WebRTC.
+struct QualityServingTests {
+    private func watching(control: ControlChannel = .page) throws -> (World, WebRTCClient) {
+        // Six keyframes a second, so that keyframes alone are enough packets to judge loss by.
+        let world = try World { $0.gop = 4 }
+        try world.becomeLive()
+        let client = try WebRTCClient(world, viewer: try world.join(control: control))
+        try client.connect()
+        world.report(.webrtc, viewer: client.viewer)
+        try client.watch(.seconds(6))
+        return (world, client)
+    }
+
+    /// Loses a third of everything for a while.
+    private func lose(_ client: WebRTCClient, seconds: Int) throws {
+        for _ in 0..<seconds {
+            try client.watch(.seconds(1))
+            try client.report(fractionLost: 85)
+        }
+    }
+
+    private func switches(_ world: World, _ viewer: String) -> [ViewerMessage] {
+        (world.messages[viewer] ?? []).filter { if case .switchTo = $0 { true } else { false } }
+    }
+
+    @Test func `a page that loses a third gets keyframes, then HLS, with the reason, and WebRTC again later`() throws {
+        let (world, client) = try watching()
+        #expect(try world.viewer(client.viewer).quality?.rung == "full")
+        #expect(try #require(try world.viewer(client.viewer).quality?.needed) > 50_000)
+        try lose(client, seconds: 3)
+        let thinned = try #require(try world.viewer(client.viewer).quality)
+        #expect(thinned.rung == "keyframes" && thinned.reason.hasSuffix("% of packets lost over 2 s (limit 10 %)"))
+        #expect(try world.viewer(client.viewer).why == "keyframes only: \(thinned.reason)")
+        #expect(
+            world.messages[client.viewer]?.contains(.quality(rung: "keyframes", reason: thinned.reason)) == true
+        )
+        #expect(world.events.texts.contains("keyframes only: \(thinned.reason)"))
+        let before = client.received.count
+        try lose(client, seconds: 2)
+        #expect(client.received[before...].allSatisfy { [0x78, 0x65].contains($0.payload[0]) })
+
+        for _ in 0..<12 where switches(world, client.viewer).isEmpty { try lose(client, seconds: 1) }
+        guard case .switchTo(.hls, let reason) = switches(world, client.viewer).first else {
+            Issue.record("not moved: \(String(describing: world.messages[client.viewer]?.last))")
+            return
+        }
+        #expect(reason.contains("% of packets lost"))
+        world.report(.hls, viewer: client.viewer)
+        try client.watch(.seconds(29))
+        #expect(switches(world, client.viewer).count == 1)
+        try client.watch(.seconds(2))
+        #expect(
+            switches(world, client.viewer).last == .switchTo(.auto, reason: "tries WebRTC again after 30 s with HLS")
+        )
+    }
+
+    @Test func `a try that fails while HLS is shown is ended at once, and the next comes later`() throws {
+        let (world, client) = try watching()
+        for _ in 0..<20 where switches(world, client.viewer).isEmpty { try lose(client, seconds: 1) }
+        world.report(.hls, viewer: client.viewer)
+        try client.watch(.seconds(32))
+        let trial = try WebRTCClient(world, viewer: client.viewer, port: 50_113)
+        try trial.connect()
+        try trial.watch(.seconds(4))
+        try lose(trial, seconds: 3)
+        #expect(switches(world, client.viewer).count == 3)
+        let moved = world.now
+        try trial.watch(.seconds(57))
+        #expect(switches(world, client.viewer).count == 3)
+        try trial.watch(.seconds(5))
+        #expect(
+            switches(world, client.viewer).last == .switchTo(.auto, reason: "tries WebRTC again after 60 s with HLS")
+        )
+        #expect(world.now - moved < .seconds(63))
+    }
+
+    @Test func `a bare WHEP viewer stays with keyframes`() throws {
+        let (world, client) = try watching(control: .whep)
+        try lose(client, seconds: 20)
+        #expect(try world.viewer(client.viewer).quality?.rung == "keyframes")
+        #expect(try world.viewer(client.viewer).delivery == .webrtc)
+    }
+
+    @Test func `an operator's choice of WebRTC is not overruled by the ladder`() throws {
+        let (world, client) = try watching()
+        world.submit(.switchViewer(client.viewer, to: .webrtc))
+        try client.watch(.milliseconds(300))
+        world.report(.webrtc, viewer: client.viewer)
+        try lose(client, seconds: 20)
+        #expect(try world.viewer(client.viewer).quality?.rung == "keyframes")
+        #expect(switches(world, client.viewer).count == 1)
+    }
+
+    @Test func `B-frames that begin under way end a WHEP session with the reason, and tell pages`() throws {
+        let (world, page) = try watching()
+        let whep = try WebRTCClient(world, viewer: try world.join(control: .whep), port: 50_114)
+        try whep.connect()
+        try whep.watch(.seconds(1))
+        try world.gate.reordersPictures = true
+        try whep.watch(.seconds(3))
+        #expect(!world.shard.owns(viewer: whep.viewer))
+        #expect(
+            world.events.texts.contains {
+                $0.hasPrefix("WebRTC ended: the camera's pictures are reordered now (B-frames)")
+            }
+        )
+        #expect(world.shard.owns(viewer: page.viewer))
+        #expect(world.lastSource(page.viewer)?.bframes == true)
+        try world.closeControl(of: page.viewer)
+    }
+
+    @Test func `a page without signalling is let go when B-frames begin`() throws {
+        let (world, page) = try watching()
+        try world.closeControl(of: page.viewer)
+        try world.gate.reordersPictures = true
+        try page.watch(.seconds(3))
+        #expect(try world.viewer(page.viewer).ice == nil)
+    }
+
+    @Test func `packets dropped for want of room lead to the next keyframe, without a hole in the numbers`() throws {
+        let (world, client) = try watching()
+        let other = try WebRTCClient(world, viewer: try world.join(), port: 50_115)
+        try other.connect()
+        try other.watch(.milliseconds(1_300))
+        let before = (client.received.count, other.received.count)
+        world.shard.overflowed([client.path], at: world.now)
+        try client.watch(.seconds(2))
+        #expect(client.received[before.0].payload[0] == 0x78)
+        #expect(client.received.count - before.0 < other.received.count - before.1)
+        let numbers = client.received.map(\.header.sequenceNumber)
+        #expect(zip(numbers.dropFirst(), numbers).allSatisfy { $0 == $1 &+ 1 })
+    }
+}
