@@ -61,7 +61,7 @@ let package = Package(
         .executableTarget(
             name: "signalbox-media",
             dependencies: [
-                "CFFmpeg", "Digests", "Media", "RTSP", "Wire",
+                "CFFmpeg", "CWorker", "Digests", "Media", "RTSP", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: ours
@@ -92,7 +92,7 @@ let package = Package(
         .target(
             name: "Networking",
             dependencies: [
-                "CMedia", "Relay", "DTLS", "ICE", "RTSP", "WebRTC", "Wire",
+                "CMedia", "CWorker", "Relay", "DTLS", "ICE", "RTSP", "WebRTC", "Wire",
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -118,8 +118,9 @@ let package = Package(
         core("Digests", ["COpenSSL"]),
         core("Wire", []),
 
-        // C: raw socket calls that Swift cannot express, and module maps of libraries.
+        // C: system calls that Swift cannot express, and module maps of libraries.
         .target(name: "CMedia", cSettings: [.define("_GNU_SOURCE")]),
+        .target(name: "CWorker", cSettings: [.define("_GNU_SOURCE")]),
         .systemLibrary(name: "CNcurses"),
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CFFmpeg"),
@@ -190,6 +191,10 @@ let package = Package(
             path: "Tests/Benchmarks/Program",
             swiftSettings: ours
         ),
-        .testTarget(name: "MediaProcessTests", dependencies: ["signalbox-media"], swiftSettings: ours),
+        .testTarget(
+            name: "MediaProcessTests",
+            dependencies: ["signalbox-media", "CWorker", "Media"],
+            swiftSettings: ours
+        ),
     ]
 )

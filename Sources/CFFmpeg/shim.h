@@ -17,5 +17,7 @@
 static const int signalbox_averror_again = AVERROR(EAGAIN);
 /// What a codec returns when it has been drained.
 static const int signalbox_averror_eof = AVERROR_EOF;
+/// What a codec returns that does not take its settings.
+static const int signalbox_averror_invalid = AVERROR(EINVAL);
 
 #endif

@@ -85,6 +85,9 @@ public struct HLSMuxer: Sendable {
         return noteChange(since: before)
     }
 
+    /// The stream's track that is played as sound; `nil` without one.
+    public var audioTrack: Int? { tracks.audio }
+
     /// Parts published so far; a playlist is the same as long as this is.
     public var publishedParts: UInt64 { segmenter?.measurements.publishedParts ?? 0 }
 

@@ -162,6 +162,11 @@ public final class Peer {
         tracks.first { $0.negotiated.kind == kind }?.timestamp(at: now)
     }
 
+    /// Whether a track of the stream goes out to this client.
+    public func sends(streamTrack: Int) -> Bool {
+        trackIndex.indices.contains(streamTrack) && trackIndex[streamTrack] >= 0
+    }
+
     /// Names the session in the USERNAME of the client's checks (``STUNMessage/localUfrag(of:)``).
     public var localUfrag: String { ice.local.ufrag }
 }

@@ -9,6 +9,6 @@ struct SignalboxMedia: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "signalbox-media",
         abstract: "Signalbox's codec processes. Started by signalbox, rarely by hand.",
-        subcommands: [Demo.self]
+        subcommands: [Demo.self, Convert.self]
     )
 }

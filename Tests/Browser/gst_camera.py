@@ -54,7 +54,7 @@ def main() -> None:
     width, height = options.size.split("x")
     video = (
         f"videotestsrc is-live=true pattern={options.pattern} ! video/x-raw,width={width},height={height},framerate={options.fps}/1 "
-        f"! timeoverlay ! videoconvert ! video/x-raw,format=I420 ! {VIDEO[options.video].format(gop=options.gop)}"
+        f"! videoconvert ! video/x-raw,format=I420 ! {VIDEO[options.video].format(gop=options.gop)}"
         if options.video != "none"
         else ""
     )

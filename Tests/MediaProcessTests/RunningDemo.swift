@@ -78,7 +78,7 @@ final class RunningDemo {
     }
 
     /// The program beside the test bundle.
-    private static func executable() throws -> URL {
+    static func executable() throws -> URL {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let beside = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("signalbox-media")
         try #require(FileManager.default.isExecutableFile(atPath: beside.path), "signalbox-media has not been built")

@@ -23,6 +23,8 @@ final class World {
     private(set) var claimedPaths: [FiveTuple: String] = [:]
     private(set) var pendingTickets: Set<UInt64> = []
     private(set) var responses: [UInt64: HLSResponse] = [:]
+    /// The codec processes, as far as the shell would have them.
+    let codecs = ScriptedCodecs()
     /// Takes datagrams for viewers.
     var receiveDatagram: ((FiveTuple, [UInt8]) -> Void)?
     /// Calls of `handleTimeout`.
@@ -49,6 +51,7 @@ final class World {
         _ cameras: [CameraConfiguration],
         delivery: DeliveryPolicy = .auto,
         seed: UInt64 = 1,
+        convertsSound: Bool = false,
         _ prepare: (ScriptedCamera) -> Void = { _ in }
     ) throws {
         let configuration = ShardConfiguration(
@@ -56,7 +59,8 @@ final class World {
             certificate: try #require(Self.context),
             clock: RelayClock(monotonicNow: now, unixMilliseconds: Self.wallClockAtStart),
             delivery: delivery,
-            instance: 3
+            instance: 3,
+            convertsSound: convertsSound
         )
         shard = RelayShard(configuration: configuration, events: events, random: SeededGenerator(seed: seed), at: now)
         for camera in cameras {
@@ -228,6 +232,7 @@ final class World {
             messages[viewer, default: []].append(message)
         case .endMessages(let viewer, let channel):
             if openChannels[viewer] == channel { openChannels[viewer] = nil }
+        case .startSound, .writeSound, .stopSound: codecs.carryOut(effect)
         case .hlsResponse(let ticket, let response):
             #expect(pendingTickets.remove(ticket) != nil, "a request is answered once")
             responses[ticket] = response

@@ -101,6 +101,7 @@ extension ConsoleModel {
                 ]
             )
         )
+        if let sound = camera.sound { facts.append(fact(sound)) }
         facts.append(Fact("cache", "\(camera.cachedFrames) frames  \(Format.bytes(Double(camera.cachedBytes)))", .dim))
         facts.append(
             Fact(
@@ -123,6 +124,25 @@ extension ConsoleModel {
         if !camera.tags.isEmpty { facts.append(Fact("tags", camera.tags.joined(separator: "  "), .dim)) }
         for note in camera.notes.prefix(4) { facts.append(Fact("note", note, .info)) }
         return facts
+    }
+
+    /// Converted sound, and the process that makes it.
+    private func fact(_ sound: SoundSnapshot) -> Fact {
+        let state =
+            switch sound.state {
+            case .idle: "idle: nobody listens"
+            case .starting: "starting"
+            case .running: "running"
+            case .waiting: "down, next in \(Format.calmAge(sound.nextStart))"
+            }
+        let failures = sound.failures == 0 ? "" : "  failures \(sound.failures)  last: \(sound.lastFailure)"
+        return Fact(
+            "sound",
+            [
+                Span("\(sound.from.rawValue) to \(sound.to.rawValue) for \(sound.delivery)  "),
+                Span(state, sound.state == .waiting ? .warning : .text), Span(failures, .dim),
+            ]
+        )
     }
 
     func facts(_ viewer: ViewerSnapshot) -> [Fact] {

@@ -20,6 +20,8 @@ public struct NodeConfiguration: Sendable {
     public var certificate: DTLSContext
     /// Whether bursts are sent with segmentation offload where the kernel can.
     public var segmentationOffload: Bool
+    /// The program that converts sound, `signalbox-media`; `nil` when there is none.
+    public var mediaProgram: String?
 
     /// Creates a configuration.
     public init(
@@ -30,7 +32,8 @@ public struct NodeConfiguration: Sendable {
         cameras: [CameraConfiguration] = [],
         delivery: DeliveryPolicy = .auto,
         certificate: DTLSContext,
-        segmentationOffload: Bool = true
+        segmentationOffload: Bool = true,
+        mediaProgram: String? = nil
     ) {
         self.name = name
         self.version = version
@@ -40,5 +43,6 @@ public struct NodeConfiguration: Sendable {
         self.delivery = delivery
         self.certificate = certificate
         self.segmentationOffload = segmentationOffload
+        self.mediaProgram = mediaProgram
     }
 }

@@ -107,7 +107,8 @@ public final class RelayNode: ViewerService {
                     certificate: configuration.certificate,
                     clock: clock,
                     delivery: configuration.delivery,
-                    instance: UInt16(clamping: index)
+                    instance: UInt16(clamping: index),
+                    convertsSound: configuration.mediaProgram != nil
                 )
                 let driver = try await loop.submit {
                     let driver = ShardDriver(
@@ -121,6 +122,7 @@ public final class RelayNode: ViewerService {
                         on: loop,
                         plane: media,
                         sender: try media.makeSender(offload: configuration.segmentationOffload),
+                        mediaProgram: configuration.mediaProgram,
                         publish: { snapshot, loopDelay in
                             let now = MonotonicClock.now()
                             let next = sampler.publish(snapshot, loopDelay: loopDelay, from: index, at: now)

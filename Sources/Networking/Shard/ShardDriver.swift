@@ -22,6 +22,7 @@ final class ShardDriver {
     private var cameras: [String: Attempt] = [:]
     private var messages: [ControlKey: AsyncStream<ViewerMessage>.Continuation] = [:]
     private var waiting: [UInt64: @Sendable (HLSResponse) -> Void] = [:]
+    private let codecs: CodecProcesses
 
     private var deadlineTimer: LoopTimer?
     private var publishTimer: LoopTimer?
@@ -51,6 +52,7 @@ final class ShardDriver {
         on loop: any EventLoop,
         plane: MediaPlane,
         sender: DatagramSender,
+        mediaProgram: String? = nil,
         publish: @escaping (ShardSnapshot, _ loopDelay: Double?) -> Duration
     ) {
         loop.preconditionInEventLoop()
@@ -61,6 +63,7 @@ final class ShardDriver {
         self.sender = sender
         self.publish = publish
         shard.flush = { sender.send(&$0) }
+        codecs = CodecProcesses(program: mediaProgram, on: loop)
     }
 
     /// Starts the timers and publishes for the first time.
@@ -69,6 +72,7 @@ final class ShardDriver {
         publishTimer = LoopTimer(on: loop) { [weak self] lateness in self?.publishFired(lateness) }
         retryTimer = LoopTimer(on: loop) { [weak self] _ in self?.retryFired() }
         publishFired(.zero)
+        codecs.report = { [weak self] camera, process, event in self?.sound(of: camera, process, did: event) }
         perform { _, _, _ in }
     }
 
@@ -263,6 +267,9 @@ final class ShardDriver {
             messages[ControlKey(viewer: viewer, channel: channel)]?.yield(message)
         case .endMessages(let viewer, let channel):
             messages.removeValue(forKey: ControlKey(viewer: viewer, channel: channel))?.finish()
+        case .startSound(let camera, let process): codecs.start(process, for: camera)
+        case .writeSound(let camera, let process, let bytes): codecs.write(bytes, to: process, of: camera)
+        case .stopSound(let camera, let process): codecs.stop(process, of: camera)
         case .hlsResponse(let ticket, let response):
             waiting.removeValue(forKey: ticket)?(response)
         }
@@ -321,6 +328,17 @@ final class ShardDriver {
                 shard.cameraFailed(failure, camera: camera, attempt: attempt, at: now, into: &effects)
             case .closed:
                 shard.cameraClosed(camera: camera, attempt: attempt, at: now, into: &effects)
+            }
+        }
+    }
+
+    private func sound(of camera: String, _ process: UInt64, did event: CodecProcess.Event) {
+        input { shard, now, effects in
+            switch event {
+            case .received(let bytes):
+                shard.soundReceived(bytes, camera: camera, process: process, at: now, into: &effects)
+            case .ended(let reason):
+                shard.soundEnded(camera: camera, process: process, reason: reason, at: now, into: &effects)
             }
         }
     }

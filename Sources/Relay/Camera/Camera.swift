@@ -11,6 +11,8 @@ final class Camera: Scheduled {
     var scheduledAt: Instant?
     let configuration: CameraConfiguration
     let stream = Stream()
+    /// The converted sound track, where a delivery would have none.
+    var sound: SoundWorker?
 
     /// Increases with every operator action, so that a command hits what its author saw.
     var generation: UInt64 = 1
@@ -112,22 +114,30 @@ final class Camera: Scheduled {
     }
 
     /// Sentences about tracks that do not reach a delivery.
-    var notes: [String] {
+    func notes(at now: Instant) -> [String] {
         var notes: [String] = []
-        for format in stream.tracks {
-            switch format.codec {
-            case .aac:
-                notes.append("AAC sound reaches HLS viewers only; WebRTC viewers hear nothing yet")
-            case .pcmu, .pcma, .g722, .l16:
-                notes.append("\(format.codec.rawValue) sound reaches WebRTC viewers only; HLS viewers hear nothing yet")
-            default:
-                break
-            }
+        for delivery in [Delivery.webrtc, .hls] {
+            if let silence = silence(for: delivery, at: now) { notes.append(silence) }
         }
         if reordersPictures {
             notes.append("pictures are reordered (B-frames): WebRTC is not possible, viewers get HLS")
         }
         return notes
+    }
+
+    /// Why viewers by a delivery hear nothing although the camera sends sound; `nil` when they hear it.
+    func silence(for delivery: Delivery, at now: Instant) -> String? {
+        let name = delivery == .hls ? "HLS" : "WebRTC"
+        guard let sound else {
+            let sounds = stream.tracks.filter { $0.codec.kind == .audio }
+            let carried: Set<Codec> = delivery == .hls ? [.aac, .opus] : [.pcmu, .pcma, .opus]
+            guard let first = sounds.first, !sounds.contains(where: { carried.contains($0.codec) }) else { return nil }
+            return "\(first.codec.rawValue) sound does not reach \(name) viewers: signalbox-media, which converts it, "
+                + "is not installed"
+        }
+        guard case .pausing(let until) = sound.phase, sound.conversion.delivery.contains(name) else { return nil }
+        let pause = max(0, (until - now).inSeconds)
+        return "no sound for \(name) viewers: \(sound.lastFailure); tried again in \(pause.tenths) s"
     }
 
     /// What pages are told.
@@ -141,7 +151,7 @@ final class Camera: Scheduled {
             audio: audio?.codec.rawValue,
             gopMilliseconds: videoIngest?.counters(at: now).gopDuration.map { Int($0.inMilliseconds) },
             bframes: reordersPictures,
-            notes: notes
+            notes: notes(at: now)
         )
     }
 }

@@ -122,7 +122,7 @@ public struct SourceInfo: Codable, Sendable, Equatable {
     public var gopMilliseconds: Int?
     /// Pictures are reordered (B-frames): WebRTC is not possible.
     public var bframes: Bool
-    /// Sentences such as `AAC cannot be heard on WebRTC yet`, by delivery.
+    /// Sentences such as `no sound for WebRTC viewers: …`.
     public var notes: [String]
 
     /// Creates the value.

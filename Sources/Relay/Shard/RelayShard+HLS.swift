@@ -48,6 +48,7 @@ extension RelayShard {
         }
         let answer = answer(request, camera: camera, viewer: viewer, at: now)
         camera.stream.hls?.noteRequest(at: now)
+        if camera.sound?.process == nil { soundWanted(of: camera, at: now, into: &effects) }
         if let answer { return .response(answer) }
 
         guard pendingHLS.count < Self.pendingLimit else {

@@ -101,7 +101,7 @@ extension RelayShard {
         into effects: inout [ShardEffect]
     ) {
         camera.tracks = tracks
-        let isChange = camera.stream.describe(tracks.map(\.format))
+        let isChange = camera.stream.describe(derive(tracks.map(\.format), for: camera, into: &effects))
         if isChange {
             for viewer in viewers.values where viewer.camera === camera && viewer.peer != nil {
                 endPeer(of: viewer, at: now, into: &effects)
@@ -261,7 +261,8 @@ extension RelayShard {
         return admitted
     }
 
-    private func deliver(
+    /// Hands admitted packets to everybody who gets the stream.
+    func deliver(
         _ packets: [StreamPacket],
         of camera: Camera,
         at now: Instant,
@@ -273,6 +274,7 @@ extension RelayShard {
         }
         for subscriber in camera.stream.subscribers { schedule(subscriber.viewer) }
         feedHLS(packets, of: camera, at: now, into: &effects)
+        feedSound(packets, of: camera, at: now, into: &effects)
     }
 
     /// Tells the camera's pages what it is doing.

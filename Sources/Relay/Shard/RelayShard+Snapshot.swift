@@ -64,10 +64,11 @@ extension RelayShard {
         shown.nextRetry = camera.retryAt.map { max(0, ($0 - now).inSeconds) }
         shown.webrtcViewers = webrtc
         shown.hlsViewers = hls
-        shown.notes = camera.notes
+        shown.notes = camera.notes(at: now)
+        shown.sound = camera.sound.map { SoundSnapshot($0, at: now) }
 
         if camera.ingests.isEmpty {
-            shown.tracks = camera.stream.tracks.map { snapshot(of: $0, nil) }
+            shown.tracks = camera.stream.tracks.prefix(camera.tracks.count).map { snapshot(of: $0, nil) }
         } else {
             let counters = camera.ingests.map { $0.counters(at: now) }
             shown.tracks = zip(camera.stream.tracks, counters).map { snapshot(of: $0, $1) }
@@ -159,10 +160,11 @@ extension RelayShard {
         shown.ladder = ladder(of: viewer, status)
         if viewer.delivery == .hls {
             shown.path = viewer.lastHLSRequestAt == nil ? nil : "hls/\(viewer.hlsScheme)"
-            shown.notes = viewer.camera.notes.filter { $0.contains("HLS viewers hear nothing") }
+            shown.notes = [viewer.camera.silence(for: .hls, at: now)].compactMap { $0 }
         } else {
             let hasSound = viewer.camera.stream.tracks.contains { $0.codec.kind == .audio }
-            shown.notes = hasSound ? [status?.audioUnavailableReason].compactMap { $0 } : []
+            let silence = status?.audioUnavailableReason ?? viewer.camera.silence(for: .webrtc, at: now)
+            shown.notes = hasSound ? [silence].compactMap { $0 } : []
         }
         return shown
     }

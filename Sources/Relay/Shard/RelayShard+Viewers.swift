@@ -134,6 +134,7 @@ extension RelayShard {
         if viewer.switchingTo == nil, viewer.delivery == .hls, viewer.control != .page { viewer.delivery = .webrtc }
         viewersByUfrag[peer.localUfrag] = viewer
         effects.append(.claim(ufrag: peer.localUfrag))
+        soundWanted(of: camera, at: now, into: &effects)
         schedule(viewer)
         return peer.answer
     }

@@ -14,6 +14,8 @@ public struct ShardConfiguration: Sendable {
     public var delivery: DeliveryPolicy
     /// The shard's number; part of its viewers' ids.
     public var instance: UInt16
+    /// Whether there is a program that converts sound between codecs.
+    public var convertsSound: Bool
 
     /// Creates a configuration.
     public init(
@@ -21,13 +23,15 @@ public struct ShardConfiguration: Sendable {
         certificate: DTLSContext,
         clock: RelayClock,
         delivery: DeliveryPolicy,
-        instance: UInt16
+        instance: UInt16,
+        convertsSound: Bool = false
     ) {
         self.candidates = candidates
         self.certificate = certificate
         self.clock = clock
         self.delivery = delivery
         self.instance = instance
+        self.convertsSound = convertsSound
     }
 }
 
@@ -55,6 +59,7 @@ public final class RelayShard {
     var pendingHLS: [UInt64: PendingHLSRequest] = [:]
     var nextChannel: UInt64 = 1
     var nextTicket: UInt64 = 1
+    var nextProcess: UInt64 = 1
     var isShuttingDown = false
     var admission = AdmissionControl()
 
@@ -110,6 +115,7 @@ public final class RelayShard {
             watchQuality(at: now, into: &effects)
             expireViewers(at: now, into: &effects)
             expireHLS(at: now, into: &effects)
+            watchSound(at: now, into: &effects)
             operations.removeAll { $0.endedAt.map { now - $0 > Operation.visibleAfterEnd } ?? false }
         }
         advanceOperations(at: now, into: &effects)
@@ -132,7 +138,10 @@ public final class RelayShard {
             end(viewer, reason: "the relay is shutting down", retryAfter: 5, at: now, into: &effects)
         }
         refuseWaiting(into: &effects)
-        for camera in cameras.values { disconnect(camera, at: now, into: &effects) }
+        for camera in cameras.values {
+            stopSound(of: camera, into: &effects)
+            disconnect(camera, at: now, into: &effects)
+        }
     }
 
     func log(

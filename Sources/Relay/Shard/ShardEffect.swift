@@ -25,6 +25,13 @@ public enum ShardEffect: Sendable {
     case message(viewer: String, channel: UInt64, ViewerMessage)
     /// The control channel's stream of messages ends.
     case endMessages(viewer: String, channel: UInt64)
+    /// Start a codec process for the camera's sound and report `soundReceived` and `soundEnded`. `process` is new for
+    /// every one.
+    case startSound(camera: String, process: UInt64)
+    /// Write to the process's standard input. What it does not read in time is lost.
+    case writeSound(camera: String, process: UInt64, bytes: [UInt8])
+    /// End the process. Nothing of it is reported afterwards.
+    case stopSound(camera: String, process: UInt64)
     /// The answer to an HLS request that had to wait.
     case hlsResponse(ticket: UInt64, HLSResponse)
 }

@@ -78,8 +78,10 @@ public struct CameraSnapshot: Codable, Sendable, Identifiable {
     public var webrtcViewers: Int
     /// Viewers by HLS.
     public var hlsViewers: Int
-    /// Why sound or picture does not reach a delivery, such as `AAC cannot be heard on WebRTC yet`.
+    /// Why sound or picture does not reach a delivery, such as `no sound for WebRTC viewers: …`.
     public var notes: [String]
+    /// The converted sound track; `nil` when every delivery carries the camera's own, or none can.
+    public var sound: SoundSnapshot?
 
     /// Creates a camera snapshot that shows nothing but its name and state.
     public init(id: String, generation: UInt64, state: CameraState, source: String) {

@@ -91,7 +91,7 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     /// Handshake steps with milliseconds after joining: `offer`, `answer`, `first check`, `nominated`, `DTLS`,
     /// `first RTP`, `first RR`, `first frame`; or for HLS `playlist`, `first part`, `first frame`.
     public var ladder: [LadderStep]
-    /// What is missing for it, such as `no sound: AAC cannot be sent by WebRTC yet`.
+    /// What is missing for it, such as `no sound for WebRTC viewers: …`.
     public var notes: [String]
 
     /// Where a WebRTC viewer stands on the quality ladder.

@@ -13,7 +13,12 @@ final class DemoCameras {
 
     /// Starts the cameras and waits until they serve.
     init(count: Int) throws(StartFailure) {
-        let program = try Self.mediaProgram()
+        guard let program = mediaProgram() else {
+            throw StartFailure(
+                problem: "signalbox-media, which makes the demo cameras, is not beside signalbox nor on the PATH",
+                remedy: "Install it with signalbox, or name cameras in a configuration file"
+            )
+        }
         process = Process()
         input = Pipe()
         let output = Pipe()
@@ -72,22 +77,5 @@ final class DemoCameras {
             var password: String?
         }
         var cameras: [Camera]
-    }
-
-    /// `signalbox-media` beside this program, or on the path.
-    private static func mediaProgram() throws(StartFailure) -> String {
-        let beside = URL(fileURLWithPath: programPath).deletingLastPathComponent().appendingPathComponent(
-            "signalbox-media"
-        )
-        .path
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-        let candidates = [beside] + path.split(separator: ":").map { "\($0)/signalbox-media" }
-        guard let program = candidates.first(where: { access($0, X_OK) == 0 }) else {
-            throw StartFailure(
-                problem: "signalbox-media, which makes the demo cameras, is not beside signalbox nor on the PATH",
-                remedy: "Install it with signalbox, or name cameras in a configuration file"
-            )
-        }
-        return program
     }
 }

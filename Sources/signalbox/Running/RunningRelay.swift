@@ -68,7 +68,8 @@ final class RunningRelay {
                 advertise: configuration.advertise,
                 cameras: configuration.cameras + (demo?.cameras ?? []),
                 delivery: configuration.delivery,
-                certificate: try DTLSContext.selfSigned()
+                certificate: try DTLSContext.selfSigned(),
+                mediaProgram: mediaProgram()
             )
         )
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
