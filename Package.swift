@@ -92,7 +92,7 @@ let package = Package(
         .target(
             name: "Networking",
             dependencies: [
-                "CMedia", "CWorker", "Relay", "DTLS", "ICE", "RTSP", "WebRTC", "Wire",
+                "CMedia", "CWorker", "Relay", "DTLS", "ICE", "RTSP", "TURN", "WebRTC", "Wire",
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -108,6 +108,7 @@ let package = Package(
         core("WebRTC", ["ICE", "DTLS", "SDP", "RTP", "Media", "Digests", "Wire"]),
         core("HLS", ["Media", "Wire"]),
         core("RTSP", ["SDP", "Media", "Digests", "Wire"]),
+        core("TURN", ["ICE", "Digests", "Wire"]),
         core("ICE", ["Digests", "Wire"]),
         core("DTLS", ["COpenSSL", "Wire"]),
         core("RTP", ["COpenSSL", "Media", "Wire"]),
@@ -149,6 +150,7 @@ let package = Package(
         tests("RTP", ["Media", "COpenSSL"]),
         tests("RTSP", ["SDP", "Media", "Digests", "Wire"]),
         tests("ICE", ["Digests", "Wire"]),
+        tests("TURN", ["ICE", "Digests", "Wire"]),
         tests("DTLS", ["COpenSSL", "Wire"]),
         tests("WebRTC", ["ICE", "DTLS", "SDP", "RTP", "Media", "COpenSSL", "Wire"]),
         tests("HLS", ["Media", "Wire"]),
@@ -156,6 +158,7 @@ let package = Package(
             "Networking",
             [
                 "CMedia", "DTLS", "ICE", "Relay", "RTSP", "Media", "Wire",
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]
                 + nio

@@ -139,7 +139,8 @@ extension ICEAgent {
                 transport: path.tuple.transport,
                 priority: path.reflexivePriority,
                 address: path.tuple.remote,
-                kind: .peerReflexive,
+                // A check that outran the candidate's signalling; nobody but our TURN server has such an address.
+                kind: RelayedAddress.contains(path.tuple.remote.ip) ? .relayed : .peerReflexive,
                 tcpType: path.tuple.transport == .tcp ? .active : nil
             )
     }
@@ -150,7 +151,11 @@ extension Candidate {
         transport == other.transport && address == other.address && kind == other.kind
     }
 
-    func isEndpoint(of tuple: FiveTuple) -> Bool { transport == tuple.transport && address == tuple.remote }
+    /// Whether `tuple` comes from this candidate. An active TCP one has no port of its own: it says 9 (RFC 6544 §4.5).
+    func isEndpoint(of tuple: FiveTuple) -> Bool {
+        transport == tuple.transport
+            && (address == tuple.remote || tcpType == .active && address.ip == tuple.remote.ip)
+    }
 
     func canReach(_ remote: Candidate) -> Bool {
         transport == remote.transport && address.ip.isIPv6 == remote.address.ip.isIPv6

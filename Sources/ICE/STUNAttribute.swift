@@ -1,6 +1,6 @@
 import Wire
 
-/// A STUN attribute (RFC 8489 §14, RFC 8445 §16.1).
+/// A STUN attribute (RFC 8489 §14, RFC 8445 §16.1, RFC 8656 §18).
 public enum STUNAttribute: Equatable, Sendable {
     /// MAPPED-ADDRESS, seen from servers that predate RFC 5389.
     case mappedAddress(TransportAddress)
@@ -22,6 +22,26 @@ public enum STUNAttribute: Equatable, Sendable {
     case software(String)
     /// UNKNOWN-ATTRIBUTES: the types that a 420 is about.
     case unknownAttributes([UInt16])
+    /// REALM, at most 763 bytes.
+    case realm(String)
+    /// NONCE, at most 763 bytes.
+    case nonce(String)
+    /// CHANNEL-NUMBER.
+    case channelNumber(UInt16)
+    /// LIFETIME in seconds.
+    case lifetime(UInt32)
+    /// XOR-PEER-ADDRESS.
+    case xorPeerAddress(TransportAddress)
+    /// XOR-RELAYED-ADDRESS.
+    case xorRelayedAddress(TransportAddress)
+    /// DATA: what is relayed.
+    case data([UInt8])
+    /// REQUESTED-ADDRESS-FAMILY: 1 for IPv4, 2 for IPv6.
+    case requestedAddressFamily(UInt8)
+    /// REQUESTED-TRANSPORT: an IP protocol number, 17 for UDP.
+    case requestedTransport(UInt8)
+    /// EVEN-PORT; whether the next port is to be reserved.
+    case evenPort(reservesNext: Bool)
     /// Any other attribute, unparsed.
     case other(type: UInt16, value: [UInt8])
 
@@ -31,6 +51,16 @@ public enum STUNAttribute: Equatable, Sendable {
         static let messageIntegrity: UInt16 = 0x0008
         static let errorCode: UInt16 = 0x0009
         static let unknownAttributes: UInt16 = 0x000A
+        static let channelNumber: UInt16 = 0x000C
+        static let lifetime: UInt16 = 0x000D
+        static let xorPeerAddress: UInt16 = 0x0012
+        static let data: UInt16 = 0x0013
+        static let realm: UInt16 = 0x0014
+        static let nonce: UInt16 = 0x0015
+        static let xorRelayedAddress: UInt16 = 0x0016
+        static let requestedAddressFamily: UInt16 = 0x0017
+        static let evenPort: UInt16 = 0x0018
+        static let requestedTransport: UInt16 = 0x0019
         static let xorMappedAddress: UInt16 = 0x0020
         static let priority: UInt16 = 0x0024
         static let useCandidate: UInt16 = 0x0025
@@ -73,6 +103,29 @@ extension STUNAttribute {
             while reader.remaining >= 2, types.count < 32 { types.append(try reader.readUInt16()) }
             _ = reader.readRest()
             self = .unknownAttributes(types)
+        case TypeCode.realm:
+            self = .realm(try Self.parseText(&reader, type: type, maximum: 763))
+        case TypeCode.nonce:
+            self = .nonce(try Self.parseText(&reader, type: type, maximum: 763))
+        case TypeCode.channelNumber:
+            self = .channelNumber(try reader.readUInt16())
+            try reader.skip(2)
+        case TypeCode.lifetime:
+            self = .lifetime(try reader.readUInt32())
+        case TypeCode.xorPeerAddress:
+            self = .xorPeerAddress(try Self.parseAddress(&reader, type: type, mask: transactionID.addressMask))
+        case TypeCode.xorRelayedAddress:
+            self = .xorRelayedAddress(try Self.parseAddress(&reader, type: type, mask: transactionID.addressMask))
+        case TypeCode.data:
+            self = .data(Array(reader.readRest()))
+        case TypeCode.requestedAddressFamily:
+            self = .requestedAddressFamily(try reader.readUInt8())
+            try reader.skip(3)
+        case TypeCode.requestedTransport:
+            self = .requestedTransport(try reader.readUInt8())
+            try reader.skip(3)
+        case TypeCode.evenPort:
+            self = .evenPort(reservesNext: try reader.readUInt8() & 0x80 != 0)
         default:
             self = .other(type: type, value: Array(reader.readRest()))
         }
@@ -146,6 +199,27 @@ extension STUNAttribute {
             var value: [UInt8] = []
             for type in types { value.append(type) }
             append(TypeCode.unknownAttributes, value)
+        case .realm(let text):
+            append(TypeCode.realm, text.utf8)
+        case .nonce(let text):
+            append(TypeCode.nonce, text.utf8)
+        case .channelNumber(let number):
+            append(TypeCode.channelNumber, [UInt8(number >> 8), UInt8(truncatingIfNeeded: number), 0, 0])
+        case .lifetime(let seconds):
+            begin(TypeCode.lifetime, 4)
+            bytes.append(seconds)
+        case .xorPeerAddress(let address):
+            append(TypeCode.xorPeerAddress, Self.addressValue(address, mask: transactionID.addressMask))
+        case .xorRelayedAddress(let address):
+            append(TypeCode.xorRelayedAddress, Self.addressValue(address, mask: transactionID.addressMask))
+        case .data(let payload):
+            append(TypeCode.data, payload)
+        case .requestedAddressFamily(let family):
+            append(TypeCode.requestedAddressFamily, [family, 0, 0, 0])
+        case .requestedTransport(let number):
+            append(TypeCode.requestedTransport, [number, 0, 0, 0])
+        case .evenPort(let reservesNext):
+            append(TypeCode.evenPort, [reservesNext ? 0x80 : 0])
         case .other(let type, let value):
             append(type, value)
         }

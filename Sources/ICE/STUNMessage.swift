@@ -28,6 +28,18 @@ public struct STUNMessage: Sendable {
 
         /// Binding (RFC 8489 §3), the only method ICE uses.
         public static let binding = Method(rawValue: 0x001)
+        /// Allocate (RFC 8656 §17), and below the other methods of TURN.
+        public static let allocate = Method(rawValue: 0x003)
+        /// Refresh.
+        public static let refresh = Method(rawValue: 0x004)
+        /// Send, an indication from the client.
+        public static let send = Method(rawValue: 0x006)
+        /// Data, an indication to the client.
+        public static let data = Method(rawValue: 0x007)
+        /// CreatePermission.
+        public static let createPermission = Method(rawValue: 0x008)
+        /// ChannelBind.
+        public static let channelBind = Method(rawValue: 0x009)
     }
 
     /// Request, indication or response.
@@ -223,7 +235,8 @@ extension [UInt8] {
 // MARK: Attributes by name
 
 extension STUNMessage {
-    private func first<Value>(_ pick: (STUNAttribute) -> Value?) -> Value? {
+    /// The first value that `pick` takes from an attribute.
+    public func first<Value>(_ pick: (STUNAttribute) -> Value?) -> Value? {
         for attribute in attributes { if let value = pick(attribute) { return value } }
         return nil
     }

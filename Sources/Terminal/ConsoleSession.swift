@@ -197,7 +197,7 @@ struct ConsoleSession {
             case .redraw: screen.invalidate()
             case .beep: if device.isDrained, !device.send([0x07]) { exit = .terminalLost }
             case .copy(let text):
-                let sequence = "\u{1B}]52;c;\(base64(Array(text.utf8.prefix(4096))))\u{07}"
+                let sequence = "\u{1B}]52;c;\(Base64.encode(Array(text.utf8.prefix(4096))))\u{07}"
                 if !device.send(Array(sequence.utf8)) { exit = .terminalLost }
             }
         }
@@ -249,20 +249,4 @@ private func localOffset() -> Int {
     var local = tm()
     guard localtime_r(&now, &local) != nil else { return 0 }
     return local.tm_gmtoff
-}
-
-private func base64(_ bytes: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var result: [UInt8] = []
-    var index = 0
-    while index < bytes.count {
-        let group = bytes[index..<min(index + 3, bytes.count)]
-        let value = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << (8 * UInt32(3 - group.count))
-        for position in 0..<4 {
-            let isPadding = position > group.count
-            result.append(isPadding ? UInt8(ascii: "=") : alphabet[Int(value >> (18 - 6 * UInt32(position)) & 0x3F)])
-        }
-        index += 3
-    }
-    return String(decoding: result, as: UTF8.self)
 }

@@ -61,6 +61,9 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// The 32-bit value of an IPv4 address (192.0.2.1 is 0xC0000201).
+    @inlinable public var v4Value: UInt32? { isIPv6 ? nil : UInt32(truncatingIfNeeded: low) }
+
     /// 127.0.0.0/8 or ::1.
     public var isLoopback: Bool { isIPv6 ? high == 0 && low == 1 : low >> 24 == 127 }
 

@@ -12,12 +12,13 @@ struct ImportMapTests {
         "RTP": ["Media", "COpenSSL", "Wire"],
         "DTLS": ["COpenSSL", "Wire"],
         "ICE": ["Digests", "Wire"],
+        "TURN": ["ICE", "Digests", "Wire"],
         "RTSP": ["SDP", "RTP", "Media", "Digests", "Wire"],
         "HLS": ["Media", "Wire"],
         "WebRTC": ["ICE", "DTLS", "SDP", "RTP", "Media", "Digests", "Wire"],
         "Relay": ["WebRTC", "HLS", "RTSP", "ICE", "DTLS", "RTP", "Media", "Digests", "Wire"],
         "Console": ["Relay", "Media", "Wire"],
-        "Networking": ["Relay", "WebRTC", "RTSP", "ICE", "DTLS", "Media", "Wire", "CMedia", "CWorker"],
+        "Networking": ["Relay", "WebRTC", "RTSP", "TURN", "ICE", "DTLS", "Media", "Wire", "CMedia", "CWorker"],
         "Gateway": ["Networking", "Relay", "HLS", "WebRTC", "Media", "Digests", "Wire"],
         "Terminal": ["Console", "Relay", "Wire", "CNcurses"],
         "signalbox": ["Terminal", "Console", "Gateway", "Networking", "Relay", "DTLS", "Media", "RTSP", "Wire"],
@@ -26,7 +27,7 @@ struct ImportMapTests {
 
     /// Targets without I/O: they may use the language's own library and nothing else from outside.
     static let pure: Set<String> = [
-        "Wire", "Digests", "Media", "SDP", "RTP", "DTLS", "ICE", "RTSP", "HLS", "WebRTC", "Relay", "Console",
+        "Wire", "Digests", "Media", "SDP", "RTP", "DTLS", "ICE", "TURN", "RTSP", "HLS", "WebRTC", "Relay", "Console",
     ]
 
     /// What belongs to nobody but one target.

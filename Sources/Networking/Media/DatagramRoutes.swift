@@ -44,13 +44,23 @@ struct DatagramRoutes {
         case 0...3:
             if let ufrag = STUNMessage.localUfrag(of: datagram[...]) { return claims[ufrag]?.shard }
             // Responses to our own checks and indications carry no user name.
-            return STUNMessage.isSTUN(datagram[...]) ? paths[path]?.shard : nil
+            return STUNMessage.isSTUN(datagram[...]) && !Self.isForAnybody(datagram) ? paths[path]?.shard : nil
         case 20...63, 128...191:
             return paths[path]?.shard
         default:
             return nil
         }
     }
+
+    /// Whether it is a STUN request that needs no session: a Binding request without a user name. Asked about datagrams
+    /// that no session's user name claims.
+    static func isForAnybody(_ datagram: [UInt8]) -> Bool {
+        datagram.count >= 2 && datagram[0] == 0 && datagram[1] == 1 && STUNMessage.isSTUN(datagram[...])
+            && STUNMessage.localUfrag(of: datagram[...]) == nil
+    }
+
+    /// Whether some session owns `path`.
+    func isClaimed(_ path: FiveTuple) -> Bool { paths[path] != nil }
 
     /// Ufrags and paths known.
     var counts: (ufrags: Int, paths: Int) { (claims.count, paths.count) }

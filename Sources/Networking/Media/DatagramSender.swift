@@ -12,6 +12,8 @@ final class DatagramSender {
     private let family: Int32
     private let counters: MediaCounters
     private let kernel: KernelSends
+    /// Where paths over TCP leave.
+    private let connections: MediaConnections?
     /// Datagrams that found the kernel's buffer full, oldest first.
     private var parked = DatagramQueue(capacity: 0)
     /// Where datagrams were dropped for want of room, and how many, since ``takeOverflow()``.
@@ -28,6 +30,7 @@ final class DatagramSender {
     /// - Parameters:
     ///   - offload: Whether segmentation offload is tried.
     ///   - kernel: The system calls.
+    ///   - connections: Where paths over TCP leave.
     ///   - parkingLimit: Bytes that wait for the kernel: a burst of keyframes to some hundred viewers; more would
     ///     arrive too late.
     init(
@@ -36,10 +39,12 @@ final class DatagramSender {
         counters: MediaCounters,
         offload: Bool = true,
         kernel: KernelSends = .live,
+        connections: MediaConnections? = nil,
         parkingLimit: Int = 4 * 1024 * 1024
     ) {
         self.parkingLimit = parkingLimit
         self.kernel = kernel
+        self.connections = connections
         self.descriptor = descriptor
         self.family = family
         self.counters = counters
@@ -113,6 +118,15 @@ final class DatagramSender {
             var index = 0
             while index < entries.count {
                 let path = entries[index].path
+                if path.transport == .tcp {
+                    let sent = sendPlain(entries[plain], base)
+                    guard sent == plain.count else { return plain.lowerBound + sent }
+                    let end = entries[index...].firstIndex { $0.path != path } ?? entries.endIndex
+                    sendFrames(entries[index..<end], base)
+                    plain = end..<end
+                    index = end
+                    continue
+                }
                 let run = isOffloading(to: path.remote) ? segmentRun(entries, from: index) : 1
                 if run < 2 {
                     plain = plain.isEmpty ? index..<index + 1 : plain.lowerBound..<index + 1
@@ -150,6 +164,14 @@ final class DatagramSender {
             if entry.count < head.count { break }
         }
         return index - first
+    }
+
+    /// Over TCP; a client that has closed its connection gets nothing.
+    private func sendFrames(_ entries: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) {
+        guard let connection = entries.first.flatMap({ connections?[$0.path] }) else {
+            return counters.failed(entries.count)
+        }
+        connection.send(entries, base)
     }
 
     private enum SegmentedResult {

@@ -54,6 +54,9 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Whether it takes both families.
+    var isEverywhere: Bool { if case .everywhere = self { true } else { false } }
+
     /// Whether it takes datagrams for every address of the machine.
     public var isWildcard: Bool {
         switch self {

@@ -1,8 +1,10 @@
 import CMedia
 import Glibc
+import ICE
 import NIOCore
 import NIOPosix
 import Synchronization
+import TURN
 import Wire
 
 /// A datagram from the media port.
@@ -11,9 +13,10 @@ struct ReceivedDatagram: Sendable {
     var bytes: [UInt8]
 }
 
-/// The one UDP port that all viewers' media goes through (design decision 4).
+/// The one port that all viewers' media goes through (design decision 4): UDP, and TCP on the same number.
 ///
-/// One loop receives and hands each datagram to the shard it belongs to; every loop sends on the same descriptor.
+/// One loop receives datagrams and hands each to the shard it belongs to; every loop sends on the same descriptor.
+/// Packets of TCP connections take the same way, and STUN requests that are nobody's check are answered here.
 public final class MediaPlane: Sendable {
     /// The address in use, with the port that was bound.
     public let localAddress: TransportAddress
@@ -22,10 +25,24 @@ public final class MediaPlane: Sendable {
     /// What went through.
     public let counters = MediaCounters()
 
+    /// The TCP side.
+    let connections = MediaConnections()
+
     private let channel: any Channel
+    private let listener = Mutex<(any Channel)?>(nil)
     private let descriptor: Int32
     private let family: Int32
     private let state = Mutex(State())
+    private let responder = Mutex(BindingResponder())
+    private let answers = Mutex<Answers?>(nil)
+
+    /// What sends answers that are no session's.
+    private struct Answers {
+        let sender: DatagramSender
+        var queue = DatagramQueue(capacity: 0)
+
+        mutating func send() { sender.send(&queue) }
+    }
 
     private struct State {
         var routes = DatagramRoutes()
@@ -47,7 +64,44 @@ public final class MediaPlane: Sendable {
     }
 
     /// Binds the port and begins to receive on `loop`.
-    public static func open(_ listen: ListenAddress, on loop: any EventLoop) async throws(NodeError) -> MediaPlane {
+    ///
+    /// - Parameter connections: Runs the TCP connections; `loop` when `nil`.
+    public static func open(
+        _ listen: ListenAddress,
+        on loop: any EventLoop,
+        connections group: (any EventLoopGroup)? = nil
+    ) async throws(NodeError) -> MediaPlane {
+        var attempts = listen.port == 0 ? portAttempts : 1
+        while true {
+            attempts -= 1
+            let plane = try await openDatagrams(listen, on: loop)
+            do {
+                let listener = try await MediaListener.open(
+                    plane.localAddress,
+                    isDual: plane.listen.isEverywhere,
+                    accepting: loop,
+                    group: group ?? loop
+                ) { channel in
+                    try channel.pipeline.syncOperations.addHandler(MediaConnectionHandler(plane: plane))
+                }
+                plane.listener.withLock { $0 = listener }
+                return plane
+            } catch {
+                await plane.close()
+                // The system chose the number for UDP only; another one may be free for both.
+                if attempts > 0 { continue }
+                throw NodeError(
+                    problem: "The media port \(plane.listen) cannot be used for TCP: \(error).",
+                    remedy: "Stop the program that has it (\"ss -ltnp\" shows it), or set listen.media to another port."
+                )
+            }
+        }
+    }
+
+    private static func openDatagrams(
+        _ listen: ListenAddress,
+        on loop: any EventLoop
+    ) async throws(NodeError) -> MediaPlane {
         let bound = try bind(listen)
         let duplicate = duplicate(of: bound.descriptor)
         do {
@@ -70,6 +124,7 @@ public final class MediaPlane: Sendable {
                 local: bound.local,
                 listen: bound.listen
             )
+            try plane.answers.withLock { $0 = Answers(sender: try plane.makeSender(offload: false)) }
             handler.plane.withLock { $0 = plane }
             return plane
         } catch {
@@ -154,7 +209,7 @@ public final class MediaPlane: Sendable {
     }
 
     /// A sender on this port's descriptor for one loop.
-    func makeSender(offload: Bool = true) throws(NodeError) -> DatagramSender {
+    func makeSender(offload: Bool = true) throws(NodeError) -> sending DatagramSender {
         let duplicate = Self.duplicate(of: descriptor)
         guard duplicate >= 0 else {
             throw NodeError(
@@ -162,7 +217,13 @@ public final class MediaPlane: Sendable {
                 remedy: "Raise the limit of open files (ulimit -n)."
             )
         }
-        return DatagramSender(descriptor: duplicate, family: family, counters: counters, offload: offload)
+        return DatagramSender(
+            descriptor: duplicate,
+            family: family,
+            counters: counters,
+            offload: offload,
+            connections: connections
+        )
     }
 
     /// STUN requests for `ufrag` belong to `shard`, at once and for every loop.
@@ -174,6 +235,17 @@ public final class MediaPlane: Sendable {
     /// Everything on `path` belongs to the shard that claimed `ufrag`.
     func claim(_ path: FiveTuple, through ufrag: String) { state.withLock { $0.routes.claim(path, through: ufrag) } }
 
+    /// Whether a TCP connection is of use to a session.
+    func isOwned(_ path: FiveTuple) -> Bool { state.withLock { $0.routes.isClaimed(path) } }
+
+    /// Answers a STUN message that is no session's.
+    ///
+    /// - Returns: `nil` when it gets no answer.
+    func answer(_ message: ArraySlice<UInt8>, from path: FiveTuple) -> [UInt8]? {
+        guard let message = try? STUNMessage(parsing: message) else { return nil }
+        return responder.withLock { $0.respond(to: message, from: path.remote, at: MonotonicClock.now()) }
+    }
+
     /// Another number for the same socket, which processes that we start do not inherit.
     private static func duplicate(of descriptor: Int32) -> Int32 { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
 
@@ -182,22 +254,32 @@ public final class MediaPlane: Sendable {
 
     /// Stops receiving and closes the port; senders close theirs with their loops.
     public func close() async {
+        let listener = listener.withLock { listener in
+            defer { listener = nil }
+            return listener
+        }
+        try? await listener?.close().get()
+        connections.closeAll()
         try? await channel.close().get()
         state.withLock { $0.receivers.removeAll() }
+        answers.withLock { $0 = nil }
     }
 
     deinit { Glibc.close(descriptor) }
 
-    /// Routes one batch from the receiving loop.
-    fileprivate func route(_ datagrams: [ReceivedDatagram]) {
+    /// Routes one batch.
+    func route(_ datagrams: [ReceivedDatagram]) {
         var unknown = 0
         var bytes = 0
+        var strays: [ReceivedDatagram] = []
         let deliveries = state.withLock { state -> [(Receiver, [ReceivedDatagram])] in
             var batches: [Int: [ReceivedDatagram]] = [:]
             for datagram in datagrams {
                 bytes += datagram.bytes.count
                 if let shard = state.routes.shard(of: datagram.bytes, on: datagram.path) {
                     batches[shard, default: []].append(datagram)
+                } else if DatagramRoutes.isForAnybody(datagram.bytes) {
+                    strays.append(datagram)
                 } else {
                     unknown += 1
                 }
@@ -215,8 +297,19 @@ public final class MediaPlane: Sendable {
                 receiver.loop.execute { receiver.receive(batch) }
             }
         }
+        guard !strays.isEmpty else { return }
+        answers.withLock { answers in
+            for stray in strays {
+                if let bytes = answer(stray.bytes[...], from: stray.path) {
+                    answers?.queue.append(bytes, to: stray.path)
+                }
+            }
+            answers?.send()
+        }
     }
 
+    /// Numbers tried until one is free for UDP and TCP, when the system chooses.
+    private static let portAttempts = 8
     /// Datagrams per `recvmmsg`.
     private static let vectorCount = 32
     /// 2 KiB for each: more than any MTU a browser sends with.

@@ -24,7 +24,7 @@ final class NodeSampler: Sendable {
     private let clock: RelayClock
     private let events: EventLog
     private let history: HistoryStore
-    private let mediaListener: ListenerSnapshot
+    private let mediaListeners: [ListenerSnapshot]
 
     init(
         configuration: NodeConfiguration,
@@ -33,11 +33,11 @@ final class NodeSampler: Sendable {
         clock: RelayClock,
         events: EventLog,
         history: HistoryStore,
-        mediaListener: ListenerSnapshot
+        mediaListeners: [ListenerSnapshot]
     ) {
         var node = NodeSnapshot(name: configuration.name, version: configuration.version, processID: getpid())
         node.delivery = configuration.delivery
-        node.listeners = [mediaListener]
+        node.listeners = mediaListeners
         state = Mutex(
             State(
                 shards: Array(repeating: ShardSnapshot(), count: shards),
@@ -51,7 +51,7 @@ final class NodeSampler: Sendable {
         self.clock = clock
         self.events = events
         self.history = history
-        self.mediaListener = mediaListener
+        self.mediaListeners = mediaListeners
     }
 
     /// The latest snapshot, for somebody who looks at `now`.
@@ -66,7 +66,7 @@ final class NodeSampler: Sendable {
     func present(pageURL: String?, listeners: [ListenerSnapshot], notices: [String]) {
         state.withLock { state in
             state.node.pageURL = pageURL
-            state.node.listeners = listeners + [mediaListener]
+            state.node.listeners = listeners + mediaListeners
             state.node.notices = notices
         }
     }

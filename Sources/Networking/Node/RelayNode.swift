@@ -66,7 +66,7 @@ public final class RelayNode: ViewerService {
         let group = given ?? MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let loops = group.makeIterator().map { $0 }
         do throws(NodeError) {
-            let media = try await MediaPlane.open(listen, on: loops[0])
+            let media = try await MediaPlane.open(listen, on: loops[0], connections: group)
             return try await start(configuration, media, loops, group, ownsGroup: given == nil)
         } catch {
             if given == nil { try? await group.shutdownGracefully() }
@@ -92,18 +92,20 @@ public final class RelayNode: ViewerService {
             clock: clock,
             events: events,
             history: history,
-            mediaListener: ListenerSnapshot(name: "media/udp", address: media.listen.description)
+            mediaListeners: ["media/udp", "media/tcp"].map { .init(name: $0, address: media.listen.description) }
         )
         let cameras = configuration.cameras.sorted { $0.name < $1.name }
         var cameraShards: [String: Int] = [:]
         for (position, camera) in cameras.enumerated() { cameraShards[camera.name] = position % loops.count }
+        let candidates = InterfaceAddresses.candidates(for: media.listen, advertise: configuration.advertise)
 
         var handles: [ShardHandle] = []
         do {
             for (index, loop) in loops.enumerated() {
                 let own = cameras.filter { cameraShards[$0.name] == index }
                 let shardConfiguration = ShardConfiguration(
-                    candidates: InterfaceAddresses.candidates(for: media.listen, advertise: configuration.advertise),
+                    candidates: candidates,
+                    tcpCandidates: candidates,
                     certificate: configuration.certificate,
                     clock: clock,
                     delivery: configuration.delivery,

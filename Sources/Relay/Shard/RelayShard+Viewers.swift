@@ -111,6 +111,7 @@ extension RelayShard {
                 tracks: camera.stream.tracks,
                 configuration: PeerConfiguration(
                     udpAddresses: configuration.candidates,
+                    tcpAddresses: configuration.tcpCandidates,
                     dtls: configuration.certificate,
                     cname: "signalbox",
                     streamID: camera.name.map { $0 == "/" ? "-" : $0 }.reduce(into: "") { $0.append($1) },

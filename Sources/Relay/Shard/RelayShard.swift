@@ -6,6 +6,8 @@ import Wire
 public struct ShardConfiguration: Sendable {
     /// Our host candidates: addresses of the media port that clients can reach.
     public var candidates: [TransportAddress]
+    /// The same for TCP (RFC 6544, passive).
+    public var tcpCandidates: [TransportAddress]
     /// The certificate of our DTLS side.
     public var certificate: DTLSContext
     /// Wall clock of the monotonic clock's origin.
@@ -20,6 +22,7 @@ public struct ShardConfiguration: Sendable {
     /// Creates a configuration.
     public init(
         candidates: [TransportAddress],
+        tcpCandidates: [TransportAddress] = [],
         certificate: DTLSContext,
         clock: RelayClock,
         delivery: DeliveryPolicy,
@@ -27,6 +30,7 @@ public struct ShardConfiguration: Sendable {
         convertsSound: Bool = false
     ) {
         self.candidates = candidates
+        self.tcpCandidates = tcpCandidates
         self.certificate = certificate
         self.clock = clock
         self.delivery = delivery

@@ -1,9 +1,9 @@
-/// Base64 (RFC 4648 §4), as SDP and Basic authentication need it.
-enum Base64 {
+/// Base64 (RFC 4648 §4).
+public enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     /// The text for `bytes`, padded.
-    static func encode(_ bytes: [UInt8]) -> String {
+    public static func encode(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []
         for start in stride(from: 0, to: bytes.count, by: 3) {
             let group = bytes[start..<min(start + 3, bytes.count)]
@@ -17,7 +17,7 @@ enum Base64 {
 
     /// The bytes that `text` stands for, up to the first character that is none of the alphabet's. Missing padding is
     /// tolerated: cameras leave it out.
-    static func decode(_ text: some StringProtocol) -> [UInt8] {
+    public static func decode(_ text: some StringProtocol) -> [UInt8] {
         var bytes: [UInt8] = []
         var word: UInt32 = 0
         var bits = 0

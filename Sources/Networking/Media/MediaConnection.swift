@@ -1,0 +1,114 @@
+import NIOCore
+import Synchronization
+import Wire
+
+/// The sending side of one TCP connection to the media port. Safe to use from any thread.
+///
+/// Nothing ever waits for the client: what it does not read in time is dropped and counted, as a full network path
+/// would do with datagrams.
+final class MediaConnection: Sendable {
+    private let channel: any Channel
+    private let counters: MediaCounters
+    /// Bytes handed to the channel and not yet taken by the kernel.
+    private let queued = Atomic<Int>(0)
+
+    init(channel: any Channel, counters: MediaCounters) {
+        self.channel = channel
+        self.counters = counters
+    }
+
+    /// Sends datagrams of one path as RFC 4571 frames.
+    func send(_ entries: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) {
+        var room = Self.queueLimit - queued.load(ordering: .relaxed)
+        var buffer = channel.allocator.buffer(capacity: entries.reduce(0) { $0 + $1.count + 2 })
+        var sent = 0
+        for entry in entries {
+            guard entry.count + 2 <= room, let length = UInt16(exactly: entry.count) else { continue }
+            room -= entry.count + 2
+            sent += 1
+            buffer.writeInteger(length)
+            buffer.writeBytes(UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count))
+        }
+        if sent < entries.count { counters.overflowed(entries.count - sent) }
+        guard sent > 0 else { return }
+        counters.sent(sent, bytes: buffer.readableBytes - 2 * sent)
+        write(buffer)
+    }
+
+    /// Sends one message as it is; drops and counts it when the queue is full.
+    func send(_ message: [UInt8]) {
+        guard queued.load(ordering: .relaxed) + message.count <= Self.queueLimit else { return counters.overflowed(1) }
+        counters.sent(1, bytes: message.count)
+        write(channel.allocator.buffer(bytes: message))
+    }
+
+    /// Closes the connection.
+    func close() { channel.close(promise: nil) }
+
+    private func write(_ buffer: ByteBuffer) {
+        let count = buffer.readableBytes
+        queued.wrappingAdd(count, ordering: .relaxed)
+        channel.writeAndFlush(buffer).whenComplete { _ in self.queued.wrappingSubtract(count, ordering: .relaxed) }
+    }
+
+    /// About a second of video at 2 Mbit/s; more would arrive too late to be of use.
+    static let queueLimit = 256 * 1024
+}
+
+/// The TCP connections of the media port, by path. Safe to use from any thread.
+final class MediaConnections: Sendable {
+    private struct State {
+        var byPath: [FiveTuple: MediaConnection] = [:]
+        var perAddress: [IPAddress: Int] = [:]
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    /// So that a relay whose viewers all use UDP is not asked about connections.
+    private let count = Atomic<Int>(0)
+
+    /// Takes in a connection unless there are too many; loopback may have as many as fit in all.
+    func admit(_ connection: MediaConnection, on path: FiveTuple) -> Bool {
+        state.withLock { state in
+            let source = path.remote.ip.subscriber
+            let known = state.perAddress[source, default: 0]
+            guard !state.isClosed, state.byPath.count < Self.limit, state.byPath[path] == nil,
+                source.isLoopback || known < Self.limitPerAddress
+            else { return false }
+            state.byPath[path] = connection
+            state.perAddress[source] = known + 1
+            count.store(state.byPath.count, ordering: .relaxed)
+            return true
+        }
+    }
+
+    /// Forgets a connection that was admitted and is closed.
+    func remove(_ path: FiveTuple) {
+        state.withLock { state in
+            guard state.byPath.removeValue(forKey: path) != nil else { return }
+            let source = path.remote.ip.subscriber
+            let known = state.perAddress[source, default: 0]
+            state.perAddress[source] = known > 1 ? known - 1 : nil
+            count.store(state.byPath.count, ordering: .relaxed)
+        }
+    }
+
+    subscript(path: FiveTuple) -> MediaConnection? {
+        guard count.load(ordering: .relaxed) > 0 else { return nil }
+        return state.withLock { $0.byPath[path] }
+    }
+
+    /// Closes all and takes no more.
+    func closeAll() {
+        let all = state.withLock { state in
+            state.isClosed = true
+            return Array(state.byPath.values)
+        }
+        for connection in all { connection.close() }
+    }
+
+    /// Connections at one time.
+    static let limit = 2_048
+    /// Connections at one time from one address, behind which may be an office of viewers.
+    static let limitPerAddress = 64
+}

@@ -1,0 +1,195 @@
+import Digests
+import ICE
+import Wire
+
+/// A TURN server (RFC 8656) whose only peers are our own media addresses (design decision 6).
+///
+/// An allocation's relayed address is a ``RelayedAddress``: what the client sends to one of our addresses is handed to
+/// the router as if it had come from there, and what a session sends there is wrapped and goes back to the client. No
+/// socket is opened for anybody, so the server can reach nobody but us.
+///
+/// Sans-IO. Nothing is kept of a client that has not authenticated. Time limits are looked at when something asks.
+public struct TURNServer: Sendable {
+    /// How much it takes.
+    public struct Limits: Sendable {
+        /// Allocations at one time of one user: a browser makes one for each address and transport of its own.
+        public var perUser = 10
+        /// Allocations at one time from one address; loopback is exempt.
+        public var perAddress = 128
+        /// Allocations at one time.
+        public var total = 4_096
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// What became of requests. All but `allocations` only grow.
+    public struct Counters: Sendable, Equatable {
+        /// Allocations at present.
+        public var allocations = 0
+        /// Allocations made.
+        public var allocated: UInt64 = 0
+        /// Requests that were asked for credentials: every client's first one.
+        public var challenged: UInt64 = 0
+        /// Requests with a wrong user name or password.
+        public var unauthorized: UInt64 = 0
+        /// Requests whose credentials had run out.
+        public var expired: UInt64 = 0
+        /// Requests and datagrams to peers other than us.
+        public var forbidden: UInt64 = 0
+        /// Allocations refused because of a limit.
+        public var overQuota: UInt64 = 0
+    }
+
+    /// What a message led to.
+    public enum Outcome: Sendable, Equatable {
+        /// This goes back to the client.
+        case answer([UInt8])
+        /// This came for one of our media addresses from the client's relayed address.
+        case datagram(ArraySlice<UInt8>, on: FiveTuple)
+        /// Nothing.
+        case silence
+    }
+
+    /// What became of requests.
+    public internal(set) var counters = Counters()
+
+    let realm: String
+    let peers: Set<TransportAddress>
+    let limits: Limits
+    let credentials: RelayCredentials
+    let nonces: Nonces
+    var allocations: [TURNClient: Allocation] = [:]
+    private var owners: [TransportAddress: TURNClient] = [:]
+    private var nextNumber: UInt32
+    private var sweptAt = Instant.zero
+    private var strangers = RateLimit(perSecond: 20, burst: 100)
+
+    /// Creates a server without allocations.
+    ///
+    /// - Parameters:
+    ///   - peers: Our media addresses, the only ones that can be reached through it.
+    ///   - credentials: What clients were given.
+    public init(
+        realm: String = "signalbox",
+        peers: Set<TransportAddress>,
+        credentials: RelayCredentials,
+        limits: Limits = Limits(),
+        using random: inout some RandomNumberGenerator
+    ) {
+        self.realm = realm
+        self.peers = peers
+        self.credentials = credentials
+        self.limits = limits
+        nonces = Nonces(key: random.bytes(20))
+        nextNumber = UInt32.random(in: .min ... .max, using: &random)
+    }
+
+    /// Takes one message of a client: a datagram, or what a ``StreamDeframer`` cut out of its stream.
+    ///
+    /// - Parameter unixTime: Seconds since the Unix epoch, against which credentials run out.
+    public mutating func receive(
+        _ message: ArraySlice<UInt8>,
+        from client: TURNClient,
+        at now: Instant,
+        unixTime: Int64
+    ) -> Outcome {
+        guard let first = message.first else { return .silence }
+        if 0x40..<0x80 ~= first { return channelData(message, from: client, at: now) }
+        guard let message = try? STUNMessage(parsing: message) else { return .silence }
+        switch (message.class, message.method) {
+        case (.indication, .send): return send(message, from: client, at: now)
+        case (.request, .allocate), (.request, .refresh), (.request, .createPermission), (.request, .channelBind):
+            sweep(at: now)
+            return request(message, from: client, at: now, unixTime: unixTime)
+        default: return .silence
+        }
+    }
+
+    /// The client's connection has closed.
+    public mutating func closed(_ client: TURNClient) { remove(client) }
+
+    /// Whether the client has an allocation.
+    public func hasAllocation(_ client: TURNClient, at now: Instant) -> Bool {
+        allocations[client].map { now < $0.expiresAt } ?? false
+    }
+
+    /// How datagrams from `path.local`, one of our media addresses, get to the owner of the relayed address
+    /// `path.remote`; `nil` when nobody owns it, or its owner does not want anything from there.
+    public func wrapping(for path: FiveTuple, at now: Instant) -> TURNWrapping? {
+        guard let client = owners[path.remote], let allocation = allocations[client], now < allocation.expiresAt else {
+            return nil
+        }
+        if let channel = allocation.channel(to: path.local, at: now) {
+            return TURNWrapping(client, channel: channel)
+        }
+        return allocation.isPermitted(path.local.ip, at: now) ? TURNWrapping(client, peer: path.local) : nil
+    }
+
+    // MARK: Data from the client
+
+    private mutating func channelData(_ message: ArraySlice<UInt8>, from client: TURNClient, at now: Instant) -> Outcome
+    {
+        var reader = ByteReader(message)
+        guard let number = try? reader.readUInt16(), let length = try? reader.readUInt16(),
+            let payload = try? reader.readBytes(Int(length)), let allocation = allocations[client],
+            now < allocation.expiresAt, let peer = allocation.peer(of: number, at: now)
+        else { return .silence }
+        return .datagram(payload, on: FiveTuple(.udp, local: peer, remote: allocation.relayed))
+    }
+
+    private mutating func send(_ message: STUNMessage, from client: TURNClient, at now: Instant) -> Outcome {
+        guard message.unknownRequiredAttributes.isEmpty, let allocation = allocations[client],
+            now < allocation.expiresAt, let peer = message.peers.first,
+            let payload = message.first({ if case .data(let bytes) = $0 { bytes } else { nil } })
+        else { return .silence }
+        guard peers.contains(peer), allocation.isPermitted(peer.ip, at: now) else {
+            counters.forbidden &+= 1
+            return .silence
+        }
+        return .datagram(payload[...], on: FiveTuple(.udp, local: peer, remote: allocation.relayed))
+    }
+
+    // MARK: Allocations
+
+    /// Whether an unauthenticated request from `source` gets an answer.
+    mutating func answersStranger(_ source: IPAddress, at now: Instant) -> Bool { strangers.admits(source, at: now) }
+
+    mutating func insert(_ allocation: Allocation) {
+        allocations[allocation.client] = allocation
+        owners[allocation.relayed] = allocation.client
+        counters.allocations = allocations.count
+        counters.allocated &+= 1
+    }
+
+    mutating func remove(_ client: TURNClient) {
+        guard let allocation = allocations.removeValue(forKey: client) else { return }
+        owners[allocation.relayed] = nil
+        counters.allocations = allocations.count
+    }
+
+    /// An address that nobody has; `nil` when a thousand in a row are taken, which the limits make impossible.
+    mutating func freeAddress(for carrier: RelayCarrier, isEven: Bool) -> TransportAddress? {
+        for _ in 0..<1_024 {
+            nextNumber &+= 1
+            var address = RelayedAddress.address(nextNumber, for: carrier)
+            if isEven { address.port &= ~1 }
+            if owners[address] == nil { return address }
+        }
+        return nil
+    }
+
+    /// Lets go of what has run out, once a second at most.
+    private mutating func sweep(at now: Instant) {
+        guard now - sweptAt >= .seconds(1) else { return }
+        sweptAt = now
+        for (client, allocation) in allocations where now >= allocation.expiresAt { remove(client) }
+    }
+}
+
+extension STUNMessage {
+    /// Every XOR-PEER-ADDRESS.
+    var peers: [TransportAddress] {
+        attributes.compactMap { if case .xorPeerAddress(let address) = $0 { address } else { nil } }
+    }
+}

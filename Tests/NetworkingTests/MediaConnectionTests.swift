@@ -1,0 +1,153 @@
+import Glibc
+import ICE
+import NIOCore
+import NIOEmbedded
+import NIOPosix
+import Testing
+import Wire
+
+@testable import Networking
+
+@Suite(.timeLimit(.minutes(1))) struct MediaConnectionTests {
+    let group = MultiThreadedEventLoopGroup.singleton
+
+    private static let check = STUNMessage(
+        .request,
+        transactionID: STUNTransactionID(high: 1, low: 2),
+        attributes: [.username("mine:theirs")]
+    ).serialized(integrityKey: Array("password".utf8))
+
+    private static func frame(_ message: [UInt8]) -> [UInt8] {
+        [UInt8(message.count >> 8), UInt8(message.count & 0xFF)] + message
+    }
+
+    private func plane() async throws -> MediaPlane {
+        try await MediaPlane.open(ListenAddress(parsing: "127.0.0.1:0"), on: group.next(), connections: group)
+    }
+
+    private func attach(_ plane: MediaPlane) -> AsyncStream<ReceivedDatagram> {
+        let (stream, continuation) = AsyncStream<ReceivedDatagram>.makeStream()
+        plane.attach(shard: 0, on: group.next()) { batch in for datagram in batch { continuation.yield(datagram) } }
+        return stream
+    }
+
+    @Test func `frames reach the shard that claimed the ufrag, and its datagrams come back as frames`() async throws {
+        let plane = try await plane()
+        var arrivals = attach(plane).makeAsyncIterator()
+        plane.claim("mine", for: 0)
+        let client = try await TCPClient(to: plane.localAddress)
+        let dtls: [UInt8] = [22, 254, 253, 1, 2, 3]
+        try await client.send(Self.frame(Self.check))
+        let first = try #require(await arrivals.next())
+        #expect(first.bytes == Self.check)
+        #expect(first.path == FiveTuple(.tcp, local: plane.localAddress, remote: client.address))
+
+        // Before the shard has believed the check, nothing else of this connection is anybody's.
+        plane.claim(first.path, through: "mine")
+        #expect(plane.isOwned(first.path))
+        try await client.send(Self.frame(dtls))
+        #expect(await arrivals.next()?.bytes == dtls)
+
+        let sender = try plane.makeSender()
+        var queue = DatagramQueue()
+        let burst = (0..<40).map { [UInt8](repeating: UInt8($0), count: 1_000 + $0) }
+        for datagram in burst { queue.append(datagram, to: first.path) }
+        sender.send(&queue)
+        #expect(try await client.frames(40) == burst)
+        #expect(plane.counters.values.datagramsOut == 40)
+        #expect(plane.counters.values.sendErrors == 0)
+        await plane.close()
+    }
+
+    @Test func `datagrams for several paths keep their order on each`() async throws {
+        let plane = try await plane()
+        let client = try await TCPClient(to: plane.localAddress)
+        try await client.send(Self.frame(STUNMessage(.request, transactionID: .init(high: 0, low: 0)).serialized()))
+        _ = try await client.frames(1)
+        let peer = try await UDPPeer()
+        let tcp = FiveTuple(.tcp, local: plane.localAddress, remote: client.address)
+        let udp = FiveTuple(.udp, local: plane.localAddress, remote: peer.address)
+        var queue = DatagramQueue()
+        for number in UInt8(0)..<60 {
+            queue.append([UInt8](repeating: number, count: 100), to: number % 3 == 0 ? tcp : udp)
+        }
+        let sender = try plane.makeSender()
+        sender.send(&queue)
+        #expect(try await client.frames(20).map(\.first) == (0..<20).map { UInt8($0 * 3) })
+        #expect(await peer.receive(40).map(\.bytes.first) == (UInt8(0)..<60).filter { $0 % 3 != 0 })
+        await plane.close()
+    }
+
+    @Test func `what a client does not read is dropped and counted, and nothing waits for it`() async throws {
+        let plane = try await plane()
+        let client = try await TCPClient(to: plane.localAddress, readsByItself: false)
+        try await client.send(Self.frame(Self.check))
+        let path = FiveTuple(.tcp, local: plane.localAddress, remote: client.address)
+        while plane.connections[path] == nil { await Task.yield() }
+        let sender = try plane.makeSender()
+        for _ in 0..<40 {
+            var queue = DatagramQueue()
+            for _ in 0..<1_000 { queue.append([UInt8](repeating: 1, count: 1_200), to: path) }
+            sender.send(&queue)
+            #expect(!sender.isBlocked)
+        }
+        let values = plane.counters.values
+        #expect(values.droppedFull > 0)
+        #expect(values.droppedFull + values.datagramsOut == 40_000)
+        await plane.close()
+    }
+
+    @Test func `a connection that begins with anything but STUN is closed`() async throws {
+        let plane = try await plane()
+        let client = try await TCPClient(to: plane.localAddress)
+        try await client.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
+        await client.closed()
+        await plane.close()
+    }
+
+    @Test func `Binding requests are answered by UDP and TCP, framed as they came; checks of strangers are not`()
+        async throws
+    {
+        let plane = try await plane()
+        let plain = STUNMessage(.request, transactionID: STUNTransactionID(high: 7, low: 8)).serialized()
+        let udp = try await UDPPeer()
+        try await udp.send(Self.check, to: plane.localAddress)
+        try await udp.send(plain, to: plane.localAddress)
+        let datagram = try #require(await udp.receive(1).first)
+        #expect(try STUNMessage(parsing: datagram.bytes[...]).xorMappedAddress == udp.address)
+        #expect(datagram.from == plane.localAddress)
+
+        let framed = try await TCPClient(to: plane.localAddress)
+        try await framed.send(Self.frame(Self.check) + Self.frame(plain))
+        let answer = try #require(try await framed.frames(1).first)
+        #expect(try STUNMessage(parsing: answer[...]).xorMappedAddress == framed.address)
+
+        let native = try await TCPClient(to: plane.localAddress)
+        try await native.send(plain)
+        let bytes = try await native.bytes(40)
+        #expect(try STUNMessage(parsing: bytes[...]).xorMappedAddress == native.address)
+        #expect(plane.counters.values.droppedUnknown == 2)
+        await plane.close()
+    }
+
+    @Test func `one address has so many connections, loopback more`() {
+        let connections = MediaConnections()
+        let channel = EmbeddedChannel()
+        func path(_ ip: IPAddress, _ port: UInt16) -> FiveTuple {
+            FiveTuple(.tcp, local: TransportAddress(ip, port: 1), remote: TransportAddress(ip, port: port))
+        }
+        let far = IPAddress(v4: 0xCB00_7107)
+        let counters = MediaCounters()
+        let admitted = (UInt16(1)...200).filter {
+            connections.admit(MediaConnection(channel: channel, counters: counters), on: path(far, $0))
+        }
+        #expect(admitted.count == MediaConnections.limitPerAddress)
+        connections.remove(path(far, admitted[0]))
+        #expect(connections.admit(MediaConnection(channel: channel, counters: counters), on: path(far, 500)))
+        let near = IPAddress(v4: 0x7F00_0001)
+        let local = (UInt16(1)...3_000).count {
+            connections.admit(MediaConnection(channel: channel, counters: counters), on: path(near, $0))
+        }
+        #expect(local == MediaConnections.limit - MediaConnections.limitPerAddress)
+    }
+}
