@@ -33,6 +33,12 @@ extension ICEAgent {
 
         func isRefreshDue(at now: Instant) -> Bool { nextCheckAt.map { now >= $0 } ?? true }
 
+        /// Nominated, and all that was heard of `other` is older than this path.
+        func replaces(_ other: Path) -> Bool { isNominated && other.lastHeard < firstCheck }
+
+        /// Our check had to be sent again, which is half a second after it was sent first.
+        var hasLeftACheckUnanswered: Bool { transaction.map { $0.transmissions > 1 } ?? false }
+
         func isUnanswered(at now: Instant, for duration: Duration) -> Bool {
             guard let transaction else { return state == .failed }
             return now - transaction.startedAt >= duration && now - lastHeard >= duration

@@ -370,11 +370,11 @@ extension ICEAgent {
 // MARK: Selection
 
 extension ICEAgent {
-    /// Something else is alive while the selected path is quiet: ask it, so that ``reconsiderSelection(at:into:)`` can
-    /// tell a slow path from a dead one.
+    /// Something else is alive while the selected path is quiet, or is nominated instead of it: ask it, so that
+    /// ``reconsiderSelection(at:into:)`` can tell a slow path from a dead one.
     private mutating func probeSelected(insteadOf index: Int, at now: Instant, into effects: inout [ICEEffect]) {
         guard let selected = selectedIndex, selected != index, paths[selected].transaction == nil,
-            now - paths[selected].lastHeard >= failoverDelay
+            now - paths[selected].lastHeard >= failoverDelay || paths[index].replaces(paths[selected])
         else { return }
         startCheck(selected, at: now, into: &effects)
     }
@@ -383,8 +383,9 @@ extension ICEAgent {
     ///
     /// The first USE-CANDIDATE wins. After that a path takes over when our own check on it succeeded and either it is
     /// nominated with a higher priority (or the current one never answered us), or the current one has left our check
-    /// unanswered for ``failoverDelay`` while the other is alive. A replayed check from elsewhere can therefore not
-    /// pull media away from a working path.
+    /// unanswered for ``failoverDelay`` while the other is alive. When the other was nominated after the current one
+    /// had last been heard of, as behind a NAT that has changed its mind, one check without an answer is enough. A
+    /// replayed check from elsewhere can therefore not pull media away from a working path.
     private mutating func reconsiderSelection(at now: Instant, into effects: inout [ICEEffect]) {
         guard let selected = selectedIndex else {
             guard let first = paths.firstIndex(where: { $0.isNominated }) else { return }
@@ -400,6 +401,7 @@ extension ICEAgent {
                 other.isNominated && (current.state != .succeeded || priority(of: other) > currentPriority)
                 || current.isUnanswered(at: now, for: failoverDelay) && now - other.lastHeard <= failoverDelay
                 || !current.isNominated && other.isNominated
+                || current.hasLeftACheckUnanswered && other.replaces(current)
             if wins, best.map({ priority(of: paths[$0]) < priority(of: other) }) ?? true { best = index }
         }
         if let best { select(best, at: now, into: &effects) }

@@ -186,6 +186,32 @@ import Wire
         #expect(try #require(switchedAfter) <= .seconds(4))
     }
 
+    @Test func `when a NAT changes its port, media follows half a second after the first check from there`()
+        throws
+    {
+        var world = World()
+        world.answer(try #require(world.check(on: path, nominating: true).checks.first))
+        world.now += .milliseconds(2_500)
+        // From here on the old port is dead. The browser does not know; it checks as ever, and nominates what it uses.
+        let moved = tuple("198.51.100.4", 50_113)
+        let first = world.check(on: moved, nominating: true)
+        #expect(Set(first.checks.map(\.path)) == [path, moved])
+        for check in first.checks where check.path == moved { world.answer(check) }
+        #expect(world.agent.selectedPath == path)
+        world.now += .milliseconds(500)
+        #expect(world.timeout().contains(.selected(moved)))
+    }
+
+    @Test func `a path that answers is not left for one that merely claims to have replaced it`() throws {
+        var world = World()
+        world.answer(try #require(world.check(on: path, nominating: true).checks.first))
+        world.now += .milliseconds(2_500)
+        for check in world.check(on: other, nominating: true).checks { world.answer(check) }
+        world.now += .milliseconds(600)
+        #expect(!world.timeout().contains(.selected(other)))
+        #expect(world.agent.selectedPath == path)
+    }
+
     @Test func `many source addresses fill a bounded table and never the selected path`() {
         var world = World()
         _ = world.check(on: path, nominating: true)

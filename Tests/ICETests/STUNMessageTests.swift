@@ -57,7 +57,8 @@ import Wire
         let message = try STUNMessage(parsing: Self.longTerm[...])
         #expect(message.username == "マトリックス")
         #expect(message.hasValidIntegrity(key: Digest.md5(Array("マトリックス:example.org:TheMatrIX".utf8))))
-        #expect(message.unknownRequiredAttributes == [0x0015, 0x0014])
+        #expect(message.attributes.contains(.realm("example.org")))
+        #expect(message.attributes.contains(.nonce("f//499k954d6OL34oL9FSTvy64sA")))
     }
 
     @Test func `every attribute survives a round trip`() throws {
@@ -68,6 +69,10 @@ import Wire
                 .errorCode(487, reason: "Role Conflict"), .software("x"), .unknownAttributes([1, 0x7777, 3]),
                 .xorMappedAddress(address("198.51.100.7", 65_535)), .xorMappedAddress(address("2001:db8::7", 1)),
                 .mappedAddress(address("198.51.100.7", 9)), .other(type: 0x7F00, value: [1, 2, 3]),
+                .realm("signalbox"), .nonce("0123"), .channelNumber(0x4001), .lifetime(600),
+                .xorPeerAddress(address("203.0.113.10", 8_189)), .xorPeerAddress(address("2001:db8::9", 1)),
+                .xorRelayedAddress(address("198.19.0.1", 49_152)), .data([1, 2, 3, 4, 5]),
+                .requestedAddressFamily(2), .requestedTransport(17), .evenPort(reservesNext: true),
             ]
             let message = STUNMessage(
                 messageClass,

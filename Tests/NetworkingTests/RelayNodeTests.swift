@@ -60,7 +60,9 @@ import Wire
             snapshot = node.snapshot()
         }
         let shown = try required(snapshot?.node)
-        #expect(shown.listeners == [listener, .init(name: "media/udp", address: node.media.localAddress.description)])
+        let media = node.media.localAddress.description
+        let listeners = [listener, .init(name: "media/udp", address: media), .init(name: "media/tcp", address: media)]
+        #expect(shown.listeners == listeners)
         #expect(shown.notices == ["loopback only"])
         #expect(shown.residentBytes ?? 0 > 1_000_000)
         #expect(shown.threads ?? 0 > 2)

@@ -404,7 +404,7 @@ extension STUNMessage {
         let payload = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
         let channel = wrap(payload, TURNWrapping(client(1, carrier), channel: 0x4003))
         #expect(channel.count == (carrier == .udp ? 4 + count : 4 + (count + 3) / 4 * 4))
-        #expect(channel.prefix(4 + count) == [0x40, 3, UInt8(count >> 8), UInt8(count & 0xFF)] + payload)
+        #expect(Array(channel.prefix(4 + count)) == [0x40, 3, UInt8(count >> 8), UInt8(count & 0xFF)] + payload)
         #expect(channel.dropFirst(4 + count).allSatisfy { $0 == 0 })
         let peer = client().path.local
         let indication = wrap(payload, TURNWrapping(client(1, carrier), peer: peer))

@@ -114,8 +114,8 @@ final class Browser {
 
     // MARK: The link
 
-    func give(_ datagram: [UInt8]) {
-        peer.receive(datagram[...], on: path, at: now, into: &output, events: &events)
+    func give(_ datagram: [UInt8], on other: FiveTuple? = nil) {
+        peer.receive(datagram[...], on: other ?? path, at: now, into: &output, events: &events)
         flush()
     }
 

@@ -274,6 +274,24 @@ import Wire
         #expect(browser.peer.status.datagramsSent == 0)
     }
 
+    @Test func `a ClientHello from another address changes nothing, whenever it comes`() throws {
+        let browser = try Browser()
+        let stranger = FiveTuple(.udp, local: browser.path.local, remote: address("203.0.113.66", 443))
+        let hello = try #require(DTLSClient(.init())).start()
+        func intrude() { for datagram in hello { browser.give(datagram, on: stranger) } }
+        browser.check()
+        intrude()
+        #expect(browser.peer.status.dtls == .new)
+        browser.connect()
+        let sent = browser.peer.status.datagramsSent
+        intrude()
+        #expect(browser.peer.status.dtls == .connected)
+        #expect(browser.peer.status.datagramsSent == sent)
+        #expect(browser.peer.status.datagramsDropped == UInt64(2 * hello.count))
+        #expect(browser.peer.status.pairs.count { $0.isSelected } == 1)
+        #expect(browser.peer.status.pairs.allSatisfy { $0.remote.address != stranger.remote })
+    }
+
     @Test func `the ladder and the pairs tell the story of a start`() throws {
         let browser = try Browser()
         browser.peer.addRemoteCandidate("candidate:1 1 udp 2113937151 203.0.113.9 61002 typ srflx")
