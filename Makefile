@@ -1,8 +1,9 @@
 # make run    install what is needed, build a release, start the console (demo cameras when none are configured)
 # make test   install what the tests need, run all of them
 # make bench   what a viewer, a packet and a camera cost; MEDIAMTX=path runs the same against that binary
+# make fuzz   fuzz the parsers that meet WebRTC's bytes, FUZZ_SECONDS (60) each, under AddressSanitizer
 # make install PREFIX=/usr/local    programs, manual, themes, shell completion
-.PHONY: run test lint build-tests unit-tests browser-tests bench build install
+.PHONY: run test lint build-tests unit-tests browser-tests fuzz bench build install
 
 ARGS ?=
 VENV := .build/venv
@@ -30,6 +31,10 @@ unit-tests: build-tests
 
 browser-tests: build-tests $(VENV)/ready
 	$(VENV)/bin/python -m pytest -p no:cacheprovider -q -rs Tests/Browser
+
+fuzz:
+	.ci/install run
+	Tests/Fuzz/run
 
 $(VENV)/ready: Tests/Browser/requirements.txt
 	python3 -m venv $(VENV)

@@ -48,6 +48,7 @@ public final class DTLSContext: @unchecked Sendable {
             // Returns 0 when it worked.
             SSL_CTX_set_tlsext_use_srtp(context, srtpProfiles) == 0
         else { throw .openSSL(pendingOpenSSLError()) }
+        SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, HandshakeRecords.maximumMessage, nil)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
         // Certificates in WebRTC are self-signed: what counts is the fingerprint, compared after the handshake.
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)

@@ -67,6 +67,9 @@ public final class DTLSSession {
     private var retransmitAt: Instant?
     private var retransmitInterval: Duration
     private var restarts = 0
+    private var handshakeBytes = 0
+    /// Protected records that came before their keys.
+    private var early: [ArraySlice<UInt8>] = []
 
     /// Creates a session that waits for the ClientHello.
     ///
@@ -97,10 +100,18 @@ extension DTLSSession {
         guard let first = datagram.first, (20...63).contains(first), datagram.count <= maximumInput else { return }
         switch state {
         case .new, .connecting:
+            handshakeBytes += datagram.count
+            guard handshakeBytes <= maximumHandshakeBytes else {
+                fail(.handshake("more than \(maximumHandshakeBytes) bytes of handshake"), at: now)
+                return release()
+            }
+            let records = HandshakeRecords(datagram)
+            guard !records.isEmpty else { return }
             guard prepare() else { return fail(.handshake(lastError ?? "out of memory"), at: now) }
             if state == .new { change(to: .connecting, at: now) }
-            pumpHandshake(datagram, at: now, into: &outgoing)
-            if state == .connecting, outgoing.isEmpty, isClientHello(datagram) {
+            let before = outgoing.count
+            take(records, at: now, into: &outgoing)
+            if state == .connecting, outgoing.count == before, isClientHello(datagram) {
                 repeatFlight(at: now, into: &outgoing)
             }
         case .connected:
@@ -181,7 +192,24 @@ extension DTLSSession {
         input = nil
         if state != .connected { established = nil }
         flight = []
+        early = []
         retransmitAt = nil
+    }
+
+    /// Feeds plaintext at once and protected records as soon as ChangeCipherSpec has come; of those that come before it,
+    /// the latest few wait.
+    private func take(_ records: HandshakeRecords, at now: Instant, into outgoing: inout [[UInt8]]) {
+        if !records.plaintext.isEmpty {
+            pumpHandshake(records.plaintext, at: now, into: &outgoing)
+        }
+        if !records.protected.isEmpty {
+            early.append(records.protected)
+            if early.count > maximumEarly { early.removeFirst() }
+        }
+        while state == .connecting, let ssl, SSL_get_state(ssl) == TLS_ST_SR_CHANGE, let next = early.first {
+            early.removeFirst()
+            pumpHandshake(next, at: now, into: &outgoing)
+        }
     }
 
     private func write(_ datagram: ArraySlice<UInt8>) {
@@ -264,6 +292,7 @@ extension DTLSSession {
         self.keys = keys
         self.established = established
         flight = []
+        early = []
         retransmitAt = nil
         change(to: .connected, at: now)
     }
@@ -300,6 +329,10 @@ extension DTLSSession {
 
 /// Longer datagrams than any path delivers unfragmented are not DTLS.
 private let maximumInput = 2_048
+/// All flights of a client, repeated for 30 s, are a third of this.
+private let maximumHandshakeBytes = 64 * 1024
+/// Copies of the client's Finished that overtook what stands before it.
+private let maximumEarly = 4
 /// Forged plaintext records cost a handshake this often before it is given up.
 private let maximumRestarts = 3
 /// Keeps a two-fragment hello, or a burst of replayed ones, from drawing more than one flight.

@@ -397,6 +397,8 @@ extension ICEAgent {
         var best: Int?
         for index in paths.indices where index != selected && paths[index].state == .succeeded {
             let other = paths[index]
+            // It may have succeeded and gone quiet since; two such paths would hand media back and forth.
+            if other.isUnanswered(at: now, for: failoverDelay) { continue }
             let wins =
                 other.isNominated && (current.state != .succeeded || priority(of: other) > currentPriority)
                 || current.isUnanswered(at: now, for: failoverDelay) && now - other.lastHeard <= failoverDelay

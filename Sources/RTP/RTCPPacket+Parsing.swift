@@ -5,6 +5,9 @@ extension RTCPPacket {
     public static let maximumPackets = 64
     /// Most sequence numbers a NACK may name: more than a second of 20 Mbit/s video.
     public static let maximumNacked = 2_048
+    /// Most packets that the transport-wide feedback of one compound may tell of. Two bytes can stand for 8,191 of them,
+    /// so without a limit one datagram would cost megabytes.
+    public static let maximumArrivals = 4_096
 
     /// Most packets one transport-wide feedback may speak of: a second of 50 Mbit/s.
     public static let maximumReported = 8_192
@@ -21,9 +24,10 @@ extension RTCPPacket {
     public static func parse(_ compound: ArraySlice<UInt8>) throws(RTCPParseError) -> [RTCPPacket] {
         var packets: [RTCPPacket] = []
         var reader = RTCPReader(compound)
+        var arrivalsLeft = maximumArrivals
         repeat {
             do throws(RTCPParseError) {
-                packets.append(try parseOne(&reader))
+                packets.append(try parseOne(&reader, &arrivalsLeft))
             } catch {
                 if packets.isEmpty { throw error }
                 return packets
@@ -32,7 +36,10 @@ extension RTCPPacket {
         return packets
     }
 
-    private static func parseOne(_ reader: inout RTCPReader) throws(RTCPParseError) -> RTCPPacket {
+    private static func parseOne(
+        _ reader: inout RTCPReader,
+        _ arrivalsLeft: inout Int
+    ) throws(RTCPParseError) -> RTCPPacket {
         let first = try reader.u8()
         guard first >> 6 == 2 else { throw .version(first >> 6) }
         let type = try reader.u8()
@@ -56,7 +63,7 @@ extension RTCPPacket {
             for _ in 0..<format { ssrcs.append(try fields.u32()) }
             return .goodbye(ssrcs: ssrcs)
         case PacketType.transportSpecificFeedback:
-            return try parseTransportFeedback(&fields, format: format)
+            return try parseTransportFeedback(&fields, format: format, &arrivalsLeft)
         case PacketType.payloadSpecificFeedback:
             return try parsePayloadFeedback(&fields, format: format)
         default:
@@ -152,7 +159,8 @@ extension RTCPPacket {
 
     private static func parseTransportFeedback(
         _ fields: inout RTCPReader,
-        format: UInt8
+        format: UInt8,
+        _ arrivalsLeft: inout Int
     ) throws(RTCPParseError) -> RTCPPacket {
         let sender = try fields.u32()
         let media = try fields.u32()
@@ -167,7 +175,9 @@ extension RTCPPacket {
             }
             return .nack(sender: sender, media: media, lost: lost)
         case 15:
-            return .transportFeedback(try parseArrivals(&fields, sender: sender, media: media))
+            let feedback = try parseArrivals(&fields, sender: sender, media: media, limit: arrivalsLeft)
+            arrivalsLeft -= feedback.arrivals.count
+            return .transportFeedback(feedback)
         default:
             return .other(type: 205, format: format)
         }
@@ -177,11 +187,12 @@ extension RTCPPacket {
     private static func parseArrivals(
         _ fields: inout RTCPReader,
         sender: UInt32,
-        media: UInt32
+        media: UInt32,
+        limit: Int
     ) throws(RTCPParseError) -> TransportFeedback {
         let base = try fields.u16()
         let count = Int(try fields.u16())
-        guard count <= maximumReported else { throw .invalid("packet status count") }
+        guard count <= limit else { throw .invalid("packet status count") }
         let reference = try fields.u32()
         // Two bits per packet: 0 not received, 1 small delta, 2 large or negative delta.
         var symbols: [UInt8] = []

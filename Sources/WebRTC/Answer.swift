@@ -88,8 +88,11 @@ extension SessionDescription {
 
     /// The codec under which an unused audio m-line is agreed to; `nil` where rejecting is the only way.
     private static func unusedCodec(_ section: OfferedSession.Section) -> RTPMap? {
-        guard section.media.kind == "audio", section.isBundled, section.media.has("rtcp-mux") else { return nil }
-        return section.media.rtpMaps().first { $0.clockRate > 0 }
+        guard section.media.kind == "audio", section.isBundled, OfferedSession.hasOurTransport(section.media) else {
+            return nil
+        }
+        let offered = section.media.payloadTypes
+        return section.media.rtpMaps().first { $0.clockRate > 0 && offered.contains($0.payloadType) }
     }
 
     private static func accepted(

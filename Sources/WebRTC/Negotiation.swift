@@ -93,11 +93,10 @@ extension Negotiation {
             return
         }
         guard let section = offer.sections.firstIndex(where: { $0.isUsable && $0.media.kind == "audio" }) else {
-            audioUnavailableReason = "The browser did not ask for sound."
-            return
-        }
-        guard tracks.isEmpty || offer.sections[section].isBundled && offer.sections[tracks[0].section].isBundled else {
-            audioUnavailableReason = "The browser does not bundle sound with the picture."
+            let isApart = offer.sections.contains { $0.isApart && $0.media.kind == "audio" }
+            audioUnavailableReason =
+                isApart
+                ? "The browser does not bundle sound with the picture." : "The browser did not ask for sound."
             return
         }
         let offered = offer.sections[section].media.payloadFormats()

@@ -14,6 +14,8 @@ public struct OfferedSession: Sendable {
         var isUsable: Bool
         /// In the first BUNDLE group.
         var isBundled: Bool
+        /// It could be used, were it not on a transport of its own.
+        var isApart = false
     }
 
     /// The m-lines, in order.
@@ -34,30 +36,40 @@ public struct OfferedSession: Sendable {
         } catch {
             throw .malformed(error)
         }
-        guard !description.media.isEmpty else { throw .missing("m-line") }
-        let bundled = description.attributes(named: "group").lazy.map { $0.blankSeparatedWords }
-            .first { $0.first == "BUNDLE" }?.dropFirst()
-        offersBundle = bundled != nil
-        sections = description.media.map { media in
-            // 255 bytes is what a one-byte length anywhere could carry; RFC 8843 wants MIDs short.
+        // An answer repeats what an m-line says, so one that breaks off cannot be answered.
+        guard !description.media.isEmpty,
+            description.media.allSatisfy({ !$0.kind.isEmpty && !$0.proto.isEmpty && !$0.formats.isEmpty })
+        else { throw .missing("m-line") }
+        let group =
+            description.attributes(named: "group").lazy.map { $0.blankSeparatedWords }
+            .first { $0.first == "BUNDLE" }?.dropFirst() ?? []
+        let all = description.media.map { media in
             let mid = media.attribute("mid").flatMap { isToken($0) ? $0 : nil }
             return Section(
                 media: media,
                 mid: mid,
                 isUsable: Self.isUsable(media, in: description),
-                isBundled: mid.map { bundled?.contains($0) ?? false } ?? false
+                isBundled: mid.map { group.contains($0) } ?? false
             )
         }
+        let mids = all.compactMap(\.mid)
+        guard Set(mids).count == mids.count else { throw .missing("set of mids: one stands twice") }
+        sections = Self.onOneTransport(all)
         guard sections.contains(where: \.isUsable) else { throw Self.refusal(of: description) }
+        offersBundle = sections.contains(where: \.isBundled)
 
         // The transport is described in the section whose address the bundle uses, and often in all (RFC 8843 §7.1.2).
-        let first = sections.first { $0.isUsable && ($0.isBundled || bundled == nil) } ?? sections[0]
-        func transport(_ name: String) -> String? { first.media.attribute(name) ?? description.attribute(name) }
+        let bundle = sections.filter(\.isBundled)
+        let sources = bundle.filter { $0.mid == group.first } + bundle + sections.filter(\.isUsable)
+        func transport(_ name: String) -> String? {
+            sources.lazy.compactMap { $0.media.attribute(name) }.first ?? description.attribute(name)
+        }
         guard let ufrag = transport("ice-ufrag"), let pwd = transport("ice-pwd"),
             let credentials = ICECredentials(ufrag: ufrag, pwd: pwd)
         else { throw .missing("ice-ufrag and ice-pwd") }
         self.credentials = credentials
-        let texts = first.media.attributes(named: "fingerprint") + description.attributes(named: "fingerprint")
+        let described = sources.lazy.map { $0.media.attributes(named: "fingerprint") }.first { !$0.isEmpty } ?? []
+        let texts = described + description.attributes(named: "fingerprint")
         fingerprints = texts.prefix(maximumFingerprints).compactMap { Fingerprint($0) }
         guard !fingerprints.isEmpty else { throw .missing("fingerprint with sha-256, sha-384 or sha-512") }
         // Firefox leaves setup out of later m-lines; no setup at all means active (RFC 4145 §4.1).
@@ -67,13 +79,34 @@ public struct OfferedSession: Sendable {
         candidates = Array(description.media.flatMap { $0.attributes(named: "candidate") }.prefix(maximumCandidates))
     }
 
+    /// A peer has one transport: that of the bundle, or without one that of a single m-line, the picture's if there is
+    /// one.
+    private static func onOneTransport(_ all: [Section]) -> [Section] {
+        var sections = all
+        if all.contains(where: { $0.isUsable && $0.isBundled }) {
+            for index in all.indices where !all[index].isBundled { sections[index].isUsable = false }
+        } else {
+            let usable = all.indices.filter { all[$0].isUsable }
+            let only = usable.first { all[$0].media.kind == "video" } ?? usable.first
+            for index in all.indices {
+                sections[index].isUsable = index == only
+                sections[index].isBundled = false
+            }
+        }
+        for index in all.indices { sections[index].isApart = all[index].isUsable && !sections[index].isUsable }
+        return sections
+    }
+
     private static func isUsable(_ media: MediaDescription, in description: SessionDescription) -> Bool {
         let direction = media.statedDirection ?? description.statedDirection ?? .sendrecv
-        return (media.kind == "video" || media.kind == "audio")
-            // Port 0 with bundle-only shares the address of the bundle (RFC 8843 §6).
-            && (media.port != 0 || media.has("bundle-only"))
-            && media.proto.hasSuffix("TLS/RTP/SAVPF")
+        return (media.kind == "video" || media.kind == "audio") && hasOurTransport(media)
             && (direction == .recvonly || direction == .sendrecv)
+    }
+
+    /// Whether an m-line is not rejected and asks for DTLS-SRTP with RTCP on the same port.
+    static func hasOurTransport(_ media: MediaDescription) -> Bool {
+        // Port 0 with bundle-only shares the address of the bundle (RFC 8843 §6).
+        (media.port != 0 || media.has("bundle-only")) && media.proto.hasSuffix("TLS/RTP/SAVPF")
             && media.has("rtcp-mux")
     }
 

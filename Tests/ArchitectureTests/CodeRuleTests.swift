@@ -107,7 +107,7 @@ struct CodeRuleTests {
         )
         let targets = Set(ImportMapTests.map.keys)
         let others: Set = [
-            "TestSupport", "Browser", "Benchmarks", "ArchitectureTests", "MediaProcessTests", "SignalboxTests",
+            "TestSupport", "Browser", "Benchmarks", "Fuzz", "ArchitectureTests", "MediaProcessTests", "SignalboxTests",
         ]
         for folder in folders where !folder.hasPrefix(".") && !others.contains(folder) {
             #expect(folder.hasSuffix("Tests") && targets.contains(String(folder.dropLast(5))), "Tests/\(folder)")

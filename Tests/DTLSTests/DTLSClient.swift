@@ -6,6 +6,7 @@ import Wire
 final class DTLSClient {
     struct Options {
         var usesRSA = false
+        var rsaBits: Int32 = 2_048
         /// Pads the ClientHello beyond one datagram, as post-quantum key shares do.
         var largeHello = false
         var profiles = "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80"
@@ -27,7 +28,7 @@ final class DTLSClient {
     private let mtu: Int
 
     init?(_ options: Options = .init()) {
-        guard let context = SSL_CTX_new(DTLS_client_method()), let key = DTLSClient.makeKey(rsa: options.usesRSA),
+        guard let context = SSL_CTX_new(DTLS_client_method()), let key = DTLSClient.makeKey(options),
             let certificate = DTLSClient.makeCertificate(key)
         else { return nil }
         self.context = context
@@ -128,13 +129,13 @@ final class DTLSClient {
         return datagrams
     }
 
-    private static func makeKey(rsa: Bool) -> OpaquePointer? {
-        guard rsa else { return signalbox_generate_p256_key() }
+    private static func makeKey(_ options: Options) -> OpaquePointer? {
+        guard options.usesRSA else { return signalbox_generate_p256_key() }
         guard let generator = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nil) else { return nil }
         defer { EVP_PKEY_CTX_free(generator) }
         var key: OpaquePointer?
         EVP_PKEY_keygen_init(generator)
-        EVP_PKEY_CTX_set_rsa_keygen_bits(generator, 2_048)
+        EVP_PKEY_CTX_set_rsa_keygen_bits(generator, options.rsaBits)
         EVP_PKEY_generate(generator, &key)
         return key
     }

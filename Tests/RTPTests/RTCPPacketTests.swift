@@ -150,12 +150,30 @@ import Wire
         #expect(tried > 30_000)
     }
 
-    @Test func `a small packet cannot claim a large count`() {
-        // 65535 packets by eight run lengths: allowed, and it ends there.
-        var packet: [UInt8] = [0x8F, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0]
-        for _ in 0..<9 { packet += [0x1F, 0xFF] }
-        packet += [0, 0]
+    /// Feedback on `count` packets of which none arrived: two bytes for every 8,191 of them.
+    private func silence(about count: Int) -> [UInt8] {
+        var packet: [UInt8] = [0x8F, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]
+        packet.append(UInt16(count))
+        packet += [0, 0, 0, 0]
+        var left = count
+        while left > 0 {
+            packet.append(UInt16(min(left, 0x1FFF)))
+            left -= 0x1FFF
+        }
+        while packet.count % 4 != 0 { packet.append(UInt8(0)) }
         packet.write(UInt16(packet.count / 4 - 1), at: 2)
-        #expect(throws: Never.self) { try RTCPPacket.parse(packet) }
+        return packet
+    }
+
+    @Test func `a datagram of feedback cannot claim more packets than two seconds of any stream have`() throws {
+        let limit = RTCPPacket.maximumArrivals
+        #expect(try RTCPPacket.parse(silence(about: limit)).count == 1)
+        #expect(throws: RTCPParseError.invalid("packet status count")) {
+            try RTCPPacket.parse(silence(about: limit + 1))
+        }
+        #expect(throws: RTCPParseError.self) { try RTCPPacket.parse(silence(about: 65_535)) }
+        // The limit is the compound's, not each packet's.
+        let many = (0..<40).flatMap { _ in silence(about: 1_000) }
+        #expect(try RTCPPacket.parse(many).count == 4)
     }
 }

@@ -104,6 +104,8 @@ import Wire
         #expect(refusal(without("a=fingerprint")) == .missing("fingerprint with sha-256, sha-384 or sha-512"))
         #expect(refusal(without("a=rtcp-mux")) == .missing("rtcp-mux"))
         #expect(refusal(without("m=")) == .missing("m-line"))
+        #expect(refusal(Offers.chrome() + "m=audio 9\r\n") == .missing("m-line"))
+        #expect(refusal(Offers.chrome() + "m=audio 9 UDP/TLS/RTP/SAVPF\r\n") == .missing("m-line"))
         #expect(refusal(Offers.chrome().replacing("a=recvonly", with: "a=sendonly")) == .nothingToReceive)
         #expect(refusal(Offers.chrome().replacing("UDP/TLS/RTP/SAVPF", with: "RTP/AVP"))?.httpStatus == 406)
         #expect(refusal(Offers.chrome().replacing("actpass", with: "passive"))?.httpStatus == 406)
