@@ -36,10 +36,9 @@ public struct OfferedSession: Sendable {
         } catch {
             throw .malformed(error)
         }
-        // An answer repeats what an m-line says, so one that breaks off cannot be answered.
-        guard !description.media.isEmpty,
-            description.media.allSatisfy({ !$0.kind.isEmpty && !$0.proto.isEmpty && !$0.formats.isEmpty })
-        else { throw .missing("m-line") }
+        guard !description.media.isEmpty, description.media.allSatisfy(Self.isComplete) else {
+            throw .missing("m-line")
+        }
         let group =
             description.attributes(named: "group").lazy.map { $0.blankSeparatedWords }
             .first { $0.first == "BUNDLE" }?.dropFirst() ?? []
@@ -77,6 +76,12 @@ public struct OfferedSession: Sendable {
             throw .unsupported("a passive client (a=setup:\(setup.prefix(16)))")
         }
         candidates = Array(description.media.flatMap { $0.attributes(named: "candidate") }.prefix(maximumCandidates))
+    }
+
+    /// An answer repeats what an m-line says, so one that breaks off or holds control characters cannot be answered.
+    private static func isComplete(_ media: MediaDescription) -> Bool {
+        let words = [media.kind, media.proto] + media.formats
+        return words.count > 2 && words.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }
     }
 
     /// A peer has one transport: that of the bundle, or without one that of a single m-line, the picture's if there is

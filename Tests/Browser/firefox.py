@@ -74,8 +74,9 @@ class Firefox:
             time.sleep(0.1)
         self.connection = socket.create_connection(("127.0.0.1", int(file.read_text())), timeout=60)
         self._message()
-        capabilities = {"alwaysMatch": {"acceptInsecureCerts": True, "pageLoadStrategy": "eager"}}
-        self.version = self._command("WebDriver:NewSession", {"capabilities": capabilities})["capabilities"]["browserVersion"]
+        capabilities = {"acceptInsecureCerts": True, "pageLoadStrategy": "eager"}
+        session = self._command("WebDriver:NewSession", capabilities)
+        self.version = session["capabilities"]["browserVersion"]
 
     def _message(self) -> Any:
         """One `LENGTH:JSON` message."""

@@ -105,6 +105,7 @@ import Wire
         #expect(refusal(without("a=rtcp-mux")) == .missing("rtcp-mux"))
         #expect(refusal(without("m=")) == .missing("m-line"))
         #expect(refusal(Offers.chrome() + "m=audio 9\r\n") == .missing("m-line"))
+        #expect(refusal(Offers.chrome().replacing("9 UDP", with: "9 U\u{4}DP")) == .missing("m-line"))
         #expect(refusal(Offers.chrome() + "m=audio 9 UDP/TLS/RTP/SAVPF\r\n") == .missing("m-line"))
         #expect(refusal(Offers.chrome().replacing("a=recvonly", with: "a=sendonly")) == .nothingToReceive)
         #expect(refusal(Offers.chrome().replacing("UDP/TLS/RTP/SAVPF", with: "RTP/AVP"))?.httpStatus == 406)

@@ -19,8 +19,8 @@ extension RelayShard {
             + random.word(Self.idLength - 3)
     }
 
-    /// `v`, two digits of the shard, eleven random letters and digits (65 bits).
-    private static let idLength = 14
+    /// `v`, two digits of the shard, 22 random letters and digits (130 bits): whoever knows it may end the session.
+    private static let idLength = 25
     /// Viewers of one shard at most; past it joining is refused before quality falls.
     private static let viewerLimit = 2_000
 
