@@ -38,8 +38,6 @@ def stage(start):
     """A relay with one live camera."""
 
     class Stage:
-        relay = None
-
         def __init__(self) -> None:
             demo = start.demo("--cameras", "1")
             self.relay = start.relay({"clock": camera_configuration(demo)})
@@ -56,9 +54,6 @@ def stage(start):
         def log_lines(self) -> int:
             with open(self.relay.log.name) as log:
                 return len(log.readlines())
-
-        def selected(self) -> list[str]:
-            return [pair["remote"] for pair in self.relay.snapshot()["pairs"] if pair.get("isSelected") or pair["isNominated"]]
 
     made = Stage()
     yield made
@@ -90,7 +85,7 @@ def test_what_strangers_send_to_the_media_port_gets_no_answer_and_leaves_no_stat
             "an address of family 3": [stun([(USERNAME, b"a:b"), (XOR_MAPPED, b"\0\x03\0\0\0\0\0\0")])] * 100,
             "ClientHellos": [hello_without_cipher()] * 500,
             "alerts": [alert(2, 40), alert(1, 0)] * 500,
-            "RTP and RTCP": [os.urandom(1) and bytes([0x80, kind]) + os.urandom(60) for kind in range(256)] * 4,
+            "RTP and RTCP": [bytes([0x80, kind]) + os.urandom(60) for kind in range(256)] * 4,
             "channel data of nobody": [SHORT("!HH", 0x4001, 20) + bytes(20)] * 100,
         }
         for kind, datagrams in kinds.items():
@@ -289,25 +284,27 @@ OFFER = "\r\n".join(
 )
 
 
-@pytest.mark.parametrize(
-    "what, offer, statuses",
-    [
-        ("nothing", "", {400}),
-        ("64 KiB and a byte", OFFER + "a=x:" + "y" * (65_537 - len(OFFER) - 4), {413}),
-        ("3,000 lines", OFFER + "a=x\r\n" * 3_000, {413}),
-        ("100 m-lines", OFFER + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 100, {413}),
-        ("no fingerprint", OFFER.replace("a=fingerprint", "a=x"), {400}),
-        ("a SHA-1 fingerprint", OFFER.replace("sha-256 " + ":".join(["AB"] * 32), "sha-1 " + ":".join(["AB"] * 20)), {400}),
-        ("a passive client", OFFER.replace("actpass", "passive"), {406}),
-        ("the same mid twice", OFFER + OFFER[OFFER.index("m=") :], {400}),
-        ("NUL", OFFER.replace("s=-", "s=\0"), {400}),
-        ("a broken m-line", OFFER + "m=audio 9\r\n", {400}),
-    ],
-)
-def test_offers_that_cannot_be_are_refused_with_a_reason(stage, what: str, offer: str, statuses: set[int]) -> None:
-    status, _, body = post(stage.url, offer)
-    assert status in statuses, (what, status, body)
-    assert body.strip(), "a refusal says why"
+IMPOSSIBLE = [
+    ("nothing", "", 400),
+    ("64 KiB and a byte", OFFER + "a=x:" + "y" * (65_537 - len(OFFER) - 4), 413),
+    ("3,000 lines", OFFER + "a=x\r\n" * 3_000, 413),
+    ("100 m-lines", OFFER + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 100, 413),
+    ("no fingerprint", OFFER.replace("a=fingerprint", "a=x"), 400),
+    ("a SHA-1 fingerprint", OFFER.replace("sha-256 " + ":".join(["AB"] * 32), "sha-1 " + ":".join(["AB"] * 20)), 400),
+    ("a passive client", OFFER.replace("actpass", "passive"), 406),
+    ("the same mid twice", OFFER + OFFER[OFFER.index("m=") :], 400),
+    ("NUL", OFFER.replace("s=-", "s=\0"), 400),
+    ("a broken m-line", OFFER + "m=audio 9\r\n", 400),
+]
+
+
+def test_offers_that_cannot_be_are_refused_with_a_reason(stage) -> None:
+    wrong = []
+    for what, offer, expected in IMPOSSIBLE:
+        status, _, body = post(stage.url, offer)
+        if status != expected or not body.strip():
+            wrong.append((what, status, body))
+    assert not wrong, wrong
     assert not stage.relay.viewers(), "no session is left behind"
 
 

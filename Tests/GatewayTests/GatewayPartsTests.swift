@@ -57,6 +57,10 @@ struct GatewayPartsTests {
         let fragment = TrickleFragment(parsing: text)
         #expect(fragment.ufrag == "9uB6")
         #expect(fragment.candidates == ["candidate:1 1 UDP 2130706431 198.51.100.1 49203 typ host"])
+        sweep([Array(text.utf8)]) { bytes in
+            let candidates = TrickleFragment(parsing: String(decoding: bytes, as: UTF8.self)).candidates
+            #expect(candidates.allSatisfy { $0.hasPrefix("candidate:") })
+        }
         let many = String(repeating: "a=candidate:1\n", count: 1000)
         #expect(TrickleFragment(parsing: many).candidates.count == TrickleFragment.candidateLimit)
     }
