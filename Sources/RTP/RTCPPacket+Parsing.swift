@@ -9,9 +9,6 @@ extension RTCPPacket {
     /// so without a limit one datagram would cost megabytes.
     public static let maximumArrivals = 4_096
 
-    /// Most packets one transport-wide feedback may speak of: a second of 50 Mbit/s.
-    public static let maximumReported = 8_192
-
     /// Parses a compound packet, or a lone feedback packet (RFC 5506).
     ///
     /// - Throws: When not even the first packet can be read. Rubbish after good packets is ignored, because cameras
