@@ -164,6 +164,11 @@ extension ICEAgent {
         if let selectedIndex { paths[selectedIndex].bytesSent &+= UInt64(byteCount) }
     }
 
+    /// Counts a datagram other than STUN that was sent on `tuple`, for the pair's row.
+    public mutating func countSent(_ byteCount: Int, on tuple: FiveTuple) {
+        if let index = index(of: tuple) { paths[index].bytesSent &+= UInt64(byteCount) }
+    }
+
     /// When ``handleTimeout(at:into:)`` next has work; `nil` once expired.
     public var nextDeadline: Instant? {
         guard state != .expired else { return nil }
@@ -177,9 +182,8 @@ extension ICEAgent {
         guard state != .expired else { return }
         if now >= lastHeard + Self.consentLifetime {
             change(to: .expired, at: now)
+            // The paths stay for whoever asks what happened; nothing moves them any more.
             for path in paths { effects.append(.pathRemoved(path.tuple)) }
-            paths = []
-            selectedIndex = nil
             effects.append(.expired)
             return
         }

@@ -17,6 +17,7 @@ struct ConsoleSession {
     private var needsFrame = true
     private var nextSample: Instant
     private var nextHistory: Instant
+    private var nextAttempts: Instant
     /// When the history that has not come yet was asked for.
     private var historyAskedAt: Instant?
     private var exit: ConsoleExit?
@@ -24,6 +25,7 @@ struct ConsoleSession {
     /// How often the relay is looked at.
     private static let sampleInterval = Duration.milliseconds(250)
     private static let historyInterval = Duration.seconds(1)
+    private static let attemptsInterval = Duration.seconds(2)
     /// After this an answer is not waited for any longer (a control socket that broke).
     private static let historyPatience = Duration.seconds(5)
     /// How long the rest of an escape sequence may take to arrive.
@@ -58,6 +60,7 @@ struct ConsoleSession {
         theme = model.theme.name
         nextSample = now
         nextHistory = now
+        nextAttempts = now
     }
 
     mutating func run() -> ConsoleExit {
@@ -89,6 +92,12 @@ struct ConsoleSession {
             historyAskedAt = now
             Task { [service, mailbox] in mailbox.put(.history(await service.history(request), to: request)) }
         }
+        if let request = model.wantedAttempts, now >= nextAttempts {
+            nextAttempts = now + ConsoleSession.attemptsInterval
+            Task { [service, mailbox] in mailbox.put(.attempts(await service.attempts(request))) }
+        } else if model.wantedAttempts == nil {
+            nextAttempts = now
+        }
         if let request = model.wantedEvents {
             model.askedForEvents()
             Task { [service, mailbox] in mailbox.put(.events(await service.events(request))) }
@@ -103,6 +112,7 @@ struct ConsoleSession {
                 historyAskedAt = nil
                 model.apply(reply, to: request, at: options.clock())
             case .events(let events): model.apply(events, at: options.clock())
+            case .attempts(let attempts): model.apply(attempts, at: options.clock())
             }
             needsFrame = true
         }

@@ -8,6 +8,7 @@ final class Mailbox: Sendable {
         case reply(CommandReply, to: String)
         case history(HistoryReply, to: HistoryRequest)
         case events([EventSnapshot])
+        case attempts([AttemptSnapshot])
     }
 
     private let messages = Mutex<[Message]>([])

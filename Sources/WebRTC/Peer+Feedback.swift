@@ -105,6 +105,8 @@ extension Peer {
     public var status: PeerStatus {
         var closeReason: PeerCloseReason?
         var media: Media?
+        var dtlsFailure: DTLSSession.Failure?
+        if case .failed(let failure) = dtls.state { dtlsFailure = failure }
         switch phase {
         case .connecting: break
         case .ready(let current): media = current
@@ -114,8 +116,9 @@ extension Peer {
             ice: ice.state,
             iceSince: ice.stateSince,
             dtls: dtlsStatus,
+            dtlsFailure: dtlsFailure,
             dtlsLastError: dtls.lastError,
-            srtpProfile: media?.sender.profile,
+            srtpProfile: negotiatedProfile,
             isReady: media != nil,
             isSuspended: media?.isSuspended ?? false,
             closeReason: closeReason,
@@ -147,7 +150,12 @@ extension Peer {
         )
     }
 
-    private var dtlsStatus: PeerStatus.DTLS {
+    /// The SRTP profile of the handshake, also after the end.
+    var negotiatedProfile: SRTPProfile? {
+        dtls.keys.map { $0.profile == .aeadAES128GCM ? .aeadAES128GCM : .aes128CMHMACSHA1_80 }
+    }
+
+    private var dtlsStatus: PeerStatus.DTLSState {
         switch dtls.state {
         case .new: .new
         case .connecting: .connecting

@@ -146,5 +146,6 @@ extension Peer {
         output.append(bytes, to: path)
         counters.datagramsSent &+= 1
         counters.bytesSent &+= UInt64(bytes.count)
+        if !STUNMessage.isSTUN(bytes[...]) { ice.countSent(bytes.count, on: path) }
     }
 }

@@ -174,6 +174,9 @@ public final class Peer {
 // MARK: Inputs
 
 extension Peer {
+    /// The answer has been handed over to signalling.
+    public func answered(at now: Instant) { ladder.answer = ladder.answer ?? now }
+
     /// The client trickled a candidate: the value of an `a=candidate` line, with or without the name in front.
     public func addRemoteCandidate(_ attribute: String) { ice.addRemoteCandidate(attribute) }
 
@@ -355,8 +358,7 @@ extension Peer {
     }
 
     private func becomeReady(at now: Instant, events: inout [PeerEvent]) {
-        guard case .connecting = phase, let keys = dtls.keys else { return }
-        let profile: SRTPProfile = keys.profile == .aeadAES128GCM ? .aeadAES128GCM : .aes128CMHMACSHA1_80
+        guard case .connecting = phase, let keys = dtls.keys, let profile = negotiatedProfile else { return }
         if ladder.dtlsConnected == nil {
             ladder.dtlsConnected = now
             events.append(.dtlsConnected(profile))

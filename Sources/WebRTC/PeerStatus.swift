@@ -1,3 +1,4 @@
+import DTLS
 import ICE
 import Media
 import RTP
@@ -6,7 +7,7 @@ import Wire
 /// A picture of a ``Peer`` for snapshots: plain values, safe to hand to another thread.
 public struct PeerStatus: Sendable {
     /// DTLS, as far as an operator cares.
-    public enum DTLS: Hashable, Sendable {
+    public enum DTLSState: Hashable, Sendable {
         /// Nothing has come yet.
         case new
         /// The handshake is under way.
@@ -23,6 +24,8 @@ public struct PeerStatus: Sendable {
     public struct Ladder: Hashable, Sendable {
         /// The offer was taken and the answer made.
         public var offer: Instant
+        /// The answer was handed over.
+        public var answer: Instant?
         /// The first authenticated connectivity check.
         public var firstCheck: Instant?
         /// The first USE-CANDIDATE.
@@ -72,7 +75,9 @@ public struct PeerStatus: Sendable {
     /// Since when.
     public var iceSince: Instant
     /// Where DTLS stands.
-    public var dtls: DTLS
+    public var dtls: DTLSState
+    /// Why the handshake failed, once it has.
+    public var dtlsFailure: DTLSSession.Failure?
     /// The latest handshake error, even if the handshake went on.
     public var dtlsLastError: String?
     /// The SRTP profile, once there is one.

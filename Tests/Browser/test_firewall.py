@@ -14,7 +14,7 @@ import pytest
 
 from browser import Watching
 from conftest import CHROMIUM
-from harness import report
+from harness import eventually, report
 from test_switching import camera_configuration
 
 
@@ -90,6 +90,26 @@ def test_only_https_open_gives_hls_and_webrtc_returns(start, open_things, tmp_pa
     report(f"only HTTPS open: HLS frames after {time.monotonic() - began:.1f} s")
     pairs = relay.snapshot()["pairs"]
     assert all(pair["checksReceived"] == 0 for pair in pairs), pairs
+
+    # It says so in words: for programs, and on the console.
+    blocked = f"UDP {relay.listener('media/udp').rsplit(':', 1)[1]}"
+    ended = eventually(lambda: relay.ctl("pairs", "--ended"), 15, "the page gives WebRTC up")[0]
+    report(f"only HTTPS open: {ended['verdict']}")
+    assert ended["viewer"] == viewer
+    assert ended["verdict"]["rule"] == "udp-blocked" and ended["verdict"]["cause"] == "client network"
+    assert ended["verdict"]["text"].startswith(blocked) and ended["verdict"]["text"].endswith("blocked from the client")
+    assert ended["ladder"][0]["name"] == "offer" and all(pair["checksReceived"] == 0 for pair in ended["pairs"])
+    shown = next(entry for entry in relay.viewers() if entry["id"] == viewer)
+    assert shown["why"] == f"watches by HLS: {ended['verdict']['text']}"
+    console = start.attach(relay)
+    console.press("3")
+    console.wait_for("blocked from the client")
+    console.press("w")
+    console.wait_for("the page reaches us by HTTPS")
+    console.press("\x1b")
+    console.press("e")
+    console.wait_for("Ended WebRTC sessions")
+    console.wait_for("0 checks received in")
 
     unblock(namespace)
     unblocked = time.monotonic()

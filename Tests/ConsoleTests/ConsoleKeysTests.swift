@@ -4,6 +4,41 @@ import Testing
 import Wire
 
 struct ConsoleKeysTests {
+    @Test func `e shows what has ended on peers and ICE, and means nothing elsewhere`() {
+        var person = Operator(size: Size(columns: 160, rows: 48))
+        person.press("2", "e")
+        #expect(person.effects.contains { if case .beep = $0 { true } else { false } })
+        person.press("3", "e")
+        #expect(person.screen(160, 48).contains("Ended WebRTC sessions 4"))
+        #expect(person.screen(160, 48).contains("0 checks received in 7.0 s"))
+        person.press("4")
+        #expect(person.screen(160, 48).contains("Ended candidate pairs 6"))
+        person.press("e")
+        #expect(person.screen(160, 48).contains("ICE candidate pairs"))
+        #expect(person.model.wantedAttempts == nil)
+    }
+
+    @Test func `an ended session opens with its pairs, and Esc leads back step by step`() {
+        var person = Operator(size: Size(columns: 160, rows: 48))
+        person.press("3", "e", "j", "j", .enter)
+        #expect(person.screen(160, 48).contains("3 Peers › v82xk2 ended"))
+        #expect(person.screen(160, 48).contains("1410 bytes received, 9640 sent on its pair"))
+        person.press(.escape)
+        #expect(person.screen(160, 48).contains("Ended WebRTC sessions"))
+        person.press(.escape)
+        #expect(!person.screen(160, 48).contains("Ended WebRTC sessions"))
+    }
+
+    @Test func `what has ended is filtered like everything else, and cannot be dropped or switched`() {
+        var person = Operator(size: Size(columns: 160, rows: 48))
+        person.press("3", "e", "/")
+        person.type("rule:refused")
+        person.press(.enter)
+        #expect(person.screen(160, 48).contains("Ended WebRTC sessions 1/4"))
+        person.press("D", "s")
+        #expect(person.commands.isEmpty)
+    }
+
     @Test func `restarting a camera with viewers asks first and names them`() {
         var person = Operator()
         person.press("2", "r")

@@ -110,6 +110,8 @@ final class FakeViewerService: ViewerService {
     }
 
     func history(_ request: HistoryRequest) async -> HistoryReply { HistoryReply(values: []) }
+    func attempts(_ request: AttemptsRequest) async -> [AttemptSnapshot] { [] }
+
     func events(_ request: EventsRequest) async -> [EventSnapshot] { [] }
     func submit(_ command: Command) async -> CommandReply { .refused("not here") }
 

@@ -58,7 +58,7 @@ struct SignallingTests {
             _ = try await client.message()
             try await client.send(#"{"type":"mode","current":"hls","reason":"UDP\u0007 is blocked","peer":"closed"}"#)
             try await client.send(
-                #"{"type":"stats","fps":24.5,"framesDecoded":100,"width":640,"height":-3,"behindLive":"soon","freezes":1e300}"#
+                #"{"type":"stats","fps":24.5,"framesDecoded":100,"width":640,"height":-3,"behindLive":"soon","freezes":1e300,"isHidden":false,"freezeShare":7,"peer":{"packetsReceived":0,"serverError":401,"areCredentialsExpired":true,"jitterMilliseconds":"x"}}"#
             )
             try await client.send(#"{"type":"nobody-knows-this","fps":1}"#)
             try await client.send(#"{"type":"ping"}"#)
@@ -72,6 +72,13 @@ struct SignallingTests {
             report.freezes = 1_000_000_000_000_000
             report.width = 640
             report.height = 0
+            report.isHidden = false
+            report.freezeShare = 1
+            var peer = PeerReport()
+            peer.packetsReceived = 0
+            peer.serverError = 401
+            peer.areCredentialsExpired = true
+            report.peer = peer
             #expect(
                 Array(box.service.calls.dropFirst()) == [
                     .report(first, viewer: "viewer1"), .closePeer(viewer: "viewer1"),

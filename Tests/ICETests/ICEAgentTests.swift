@@ -129,6 +129,7 @@ import Wire
         #expect(events.first?.0 == .seconds(15) && events.first?.1 == .suspect(true))
         #expect(events.last?.0 == .seconds(30) && events.last?.1 == .expired)
         #expect(world.check(on: path).isEmpty)
+        #expect(world.agent.pairs.first?.checksReceived == 1, "what happened can still be told")
     }
 
     @Test func `a client that comes back in time is trusted again`() {

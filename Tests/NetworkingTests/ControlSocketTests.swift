@@ -85,7 +85,7 @@ import Wire
 
     // MARK: The client
 
-    @Test func `snapshots, history, events and commands go through the socket`() async throws {
+    @Test func `snapshots, history, events, ended sessions and commands go through the socket`() async throws {
         let path = try Self.directory() + "/control.sock"
         let relay = StubRelay(cameras: 3)
         let server = try await ControlServer.start(path: path, service: relay)
@@ -97,6 +97,9 @@ import Wire
         let history = await client.history(HistoryRequest(series: [.node(.cpu), .hlsLatency("a/b")], seconds: 9))
         #expect(history.values == [[1, nil, 3], [1, nil, 3]])
         #expect(await client.events(EventsRequest(before: 12, limit: 34)).map(\.text) == ["limit 34"])
+        let ended = await client.attempts(AttemptsRequest(viewer: "v1", limit: 56))
+        #expect(ended.map(\.id) == [56] && ended.map(\.viewer) == ["v1"])
+        #expect(ended.first?.verdict.rule == .udpBlocked && ended.first?.verdict.evidence == ["0 checks"])
         let command = Command(id: "1", action: .restart(camera: "yard/gate"), author: "ana", reason: "frozen")
         #expect(await client.submit(command) == .accepted)
         #expect(relay.commands.map(\.action) == [.restart(camera: "yard/gate")])

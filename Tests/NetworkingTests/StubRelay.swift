@@ -31,6 +31,21 @@ final class StubRelay: RelayService {
         HistoryReply(values: request.series.map { _ in [1, nil, 3] })
     }
 
+    func attempts(_ request: AttemptsRequest) async -> [AttemptSnapshot] {
+        let verdict = Verdict(.udpBlocked, .warning, .clientNetwork, "UDP 8189 blocked", evidence: ["0 checks"])
+        var attempt = AttemptSnapshot(
+            viewer: request.viewer ?? "",
+            number: 1,
+            camera: "camera-0",
+            control: .page,
+            startedAt: 1,
+            endedAt: 2,
+            verdict: verdict
+        )
+        attempt.id = UInt64(request.limit)
+        return [attempt]
+    }
+
     func events(_ request: EventsRequest) async -> [EventSnapshot] {
         [EventSnapshot(id: request.before ?? 0, at: 5, severity: .info, text: "limit \(request.limit)")]
     }

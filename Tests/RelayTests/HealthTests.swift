@@ -88,19 +88,22 @@ struct ViewerHealthTests {
         #expect(health.why == "sees nothing new: the camera is retrying")
     }
 
-    @Test func `no check after 4 s points at UDP, checks without DTLS at something else`() {
-        #expect(health { ($0.state, $0.age) = (.connecting, 4) }.severity == .ok)
-        let blocked = health { ($0.state, $0.age) = (.connecting, 5) }
-        #expect(
-            blocked.why
-                == "no connectivity check has arrived: UDP to the media port is blocked, or the address is not reachable"
-        )
-        #expect(blocked.hint == "Let the client's network reach the media port, or force HLS.")
-        let halfway = health {
-            ($0.state, $0.age) = (.connecting, 5)
-            $0.ladder = [.init(name: "first check", after: 10)]
-        }
-        #expect(halfway.why == "checks arrive, but DTLS has not completed")
+    @Test func `what is known of its WebRTC session says why and what helps`() {
+        let blocked = Verdict(.udpBlocked, .warning, .clientNetwork, "UDP 8189 blocked", remedy: "Open it.")
+        let detour = Verdict(.detour, .info, .clientNetwork, "reached by TCP")
+        #expect(health { ($0.state, $0.age) = (.connecting, 5) }.severity == .ok)
+        let connecting = health { ($0.state, $0.verdict) = (.connecting, blocked) }
+        #expect(connecting.severity == .warning)
+        #expect(connecting.why == "UDP 8189 blocked" && connecting.hint == "Open it.")
+        #expect(health { ($0.verdict, $0.loss) = (detour, 10) }.severity == .critical, "the worse counts")
+        #expect(health { $0.verdict = detour }.severity == .info)
+    }
+
+    @Test func `a page that watches by HLS for lack of WebRTC says so, unless HLS was asked for`() {
+        let blocked = Verdict(.udpBlocked, .warning, .clientNetwork, "UDP 8189 blocked", remedy: "Open it.")
+        let fallback = health(.hls) { $0.verdict = blocked }
+        #expect(fallback.severity == .info && fallback.why == "watches by HLS: UDP 8189 blocked")
+        #expect(health(.hls) { ($0.verdict, $0.requested) = (blocked, .hls) }.why.isEmpty)
     }
 
     @Test func `loss warns from 2 percent and is critical from 10`() {

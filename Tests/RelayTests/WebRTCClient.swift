@@ -16,6 +16,8 @@ final class WebRTCClient {
     /// Decrypted RTP, in order of arrival.
     private(set) var received: [(header: RTPHeader, payload: [UInt8], at: Instant)] = []
     private(set) var isConnected = false
+    /// What it does wrong.
+    var faults: Faults
     private let ssl: OpaquePointer
     private let context: OpaquePointer
     private let input: OpaquePointer
@@ -26,12 +28,36 @@ final class WebRTCClient {
     private var srtpSender: SRTPSender?
     private var transaction: UInt64 = 0
 
+    /// How a client may misbehave.
+    struct Faults: OptionSet {
+        let rawValue: Int
+        /// Its offer promises another certificate.
+        static let wrongFingerprint = Faults(rawValue: 1)
+        /// It checks with a password that is not ours.
+        static let wrongPassword = Faults(rawValue: 2)
+        /// It nominates no pair.
+        static let choosesNoPair = Faults(rawValue: 4)
+        /// Our datagrams do not reach it.
+        static let hearsNothing = Faults(rawValue: 8)
+        /// DTLS of ours does not reach it.
+        static let hearsNoDTLS = Faults(rawValue: 16)
+        /// It does DTLS without SRTP.
+        static let knowsNoSRTP = Faults(rawValue: 32)
+    }
+
     /// Offers, and keeps the answer.
-    init(_ world: World, viewer: String, port: UInt16 = 50_112) throws {
+    init(
+        _ world: World,
+        viewer: String,
+        port: UInt16 = 50_112,
+        transport: TransportProtocol = .udp,
+        faults: Faults = []
+    ) throws {
         self.world = world
         self.viewer = viewer
+        self.faults = faults
         path = FiveTuple(
-            .udp,
+            transport,
             local: TransportAddress(IPAddress(v4: 0xC000_0201), port: 8_189),
             remote: TransportAddress(IPAddress(v4: 0xC633_6404), port: port)
         )
@@ -44,11 +70,12 @@ final class WebRTCClient {
         X509_sign(certificate, key, EVP_sha256())
         SSL_CTX_use_certificate(context, certificate)
         SSL_CTX_use_PrivateKey(context, key)
-        SSL_CTX_set_tlsext_use_srtp(context, "SRTP_AEAD_AES_128_GCM")
+        if !faults.contains(.knowsNoSRTP) { SSL_CTX_set_tlsext_use_srtp(context, "SRTP_AEAD_AES_128_GCM") }
         SSL_CTX_set_cert_verify_callback(context, { _, _ in 1 }, nil)
         signalbox_set_dtls_options(context)
         var digest = [UInt8](repeating: 0, count: 64)
         X509_digest(certificate, EVP_sha256(), &digest, nil)
+        if faults.contains(.wrongFingerprint) { digest[0] ^= 1 }
         X509_free(certificate)
         EVP_PKEY_free(key)
         ssl = try #require(SSL_new(context))
@@ -67,8 +94,9 @@ final class WebRTCClient {
         localUfrag = try #require(answer.media.compactMap { $0.attribute("ice-ufrag") }.first)
         localPassword = try #require(answer.media.compactMap { $0.attribute("ice-pwd") }.first)
         let earlier = world.receiveDatagram
-        world.receiveDatagram = { [unowned self] path, datagram in
-            if path == self.path { arrive(datagram) } else { earlier?(path, datagram) }
+        // A client that is gone hears nothing.
+        world.receiveDatagram = { [weak self] path, datagram in
+            if let self, path == self.path { arrive(datagram) } else { earlier?(path, datagram) }
         }
     }
 
@@ -91,9 +119,30 @@ final class WebRTCClient {
         let request = STUNMessage(
             .request,
             transactionID: STUNTransactionID(high: 0, low: transaction),
-            attributes: [.username("\(localUfrag):x9Qf"), .priority(1), .iceControlling(1), .useCandidate]
+            attributes: [.username("\(localUfrag):x9Qf"), .priority(1), .iceControlling(1)]
+                + (faults.contains(.choosesNoPair) ? [] : [.useCandidate])
         )
-        world.receive(request.serialized(integrityKey: Array(localPassword.utf8)), path: path)
+        let password = faults.contains(.wrongPassword) ? "not the password at all" : localPassword
+        world.receive(request.serialized(integrityKey: Array(password.utf8)), path: path)
+    }
+
+    /// Begins DTLS, and gets as far as it can.
+    func beginDTLS() { pump() }
+
+    /// Reports what has come so far, as receivers do every second or so.
+    func report(lost: UInt8 = 0) {
+        guard let srtpSender, let last = received.last else { return }
+        let block = RTCPPacket.ReportBlock(ssrc: last.header.ssrc, fractionLost: lost)
+        world.receive(
+            srtpSender.protectRTCP(RTCPPacket.serialize([.receiverReport(ssrc: 1, blocks: [block])])),
+            path: path
+        )
+    }
+
+    /// Says goodbye as a page does that is closed.
+    func close() {
+        SSL_shutdown(ssl)
+        pump()
     }
 
     /// Lives on: answers and renews consent for a while.
@@ -149,6 +198,8 @@ final class WebRTCClient {
     }
 
     private func arrive(_ datagram: [UInt8]) {
+        guard !faults.contains(.hearsNothing) else { return }
+        if (20...63).contains(datagram[0]), faults.contains(.hearsNoDTLS) { return }
         switch datagram[0] {
         case 0...3:
             guard let message = try? STUNMessage(parsing: datagram[...]), message.class == .request else { return }

@@ -114,7 +114,11 @@ struct WebRTCServingTests {
         #expect(viewer.state == .playing)
         #expect(viewer.srtp == "AEAD_AES_128_GCM" && viewer.dtls == "connected")
         #expect(viewer.path == "prflx/udp")
-        #expect(viewer.ladder.map(\.name).starts(with: ["offer", "first check", "nominated", "DTLS", "first RTP"]))
+        #expect(
+            viewer.ladder.map(\.name).starts(with: [
+                "offer", "answer", "first check", "nominated", "DTLS begun", "DTLS",
+            ])
+        )
         #expect(viewer.bytes > 20_000)
         let pair = try #require(world.shard.snapshot(at: world.now).pairs.first { $0.isNominated })
         #expect(pair.viewer == client.viewer && pair.state == "succeeded" && pair.checksReceived > 0)

@@ -78,6 +78,7 @@ extension World {
         input { now, effects in
             do throws(ViewerRefusal) {
                 result = .success(try shard.offer(sdp, viewer: viewer, at: now, into: &effects))
+                shard.answered(viewer: viewer, at: now)
             } catch {
                 result = .failure(error)
             }
@@ -91,6 +92,25 @@ extension World {
         let channel = try #require(openChannels[viewer])
         input { shard.controlClosed(viewer: viewer, channel: channel, at: $0, into: &$1) }
     }
+
+    /// Sessions that have ended, newest first.
+    var endedSessions: [AttemptSnapshot] {
+        let sinceStart = (now - Instant(nanoseconds: 100_000_000_000)).wholeNanoseconds / 1_000_000
+        return ended.newest(AttemptsRequest(), now: Self.wallClockAtStart + sinceStart)
+    }
+
+    /// The page says how its WebRTC session fares.
+    func report(viewer: String, playing: Delivery? = nil, peer change: (inout PeerReport) -> Void) {
+        var report = ViewerReport()
+        report.playing = playing
+        var peer = PeerReport()
+        change(&peer)
+        report.peer = peer
+        input { shard.report(report, viewer: viewer, at: $0, into: &$1) }
+    }
+
+    /// The page gives WebRTC up.
+    func closePeer(_ viewer: String) { input { shard.closePeer(viewer: viewer, at: $0, into: &$1) } }
 
     /// The page says what it plays.
     func report(_ playing: Delivery?, viewer: String, frames: UInt64 = 10, reason: String? = nil) {

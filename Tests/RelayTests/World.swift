@@ -12,6 +12,7 @@ import Wire
 final class World {
     let shard: RelayShard
     let events = EventLog()
+    let ended = AttemptLog()
     private(set) var now = Instant(nanoseconds: 100_000_000_000)
     private(set) var cameras: [String: ScriptedCamera] = [:]
     /// Connections asked for: camera and when.
@@ -50,19 +51,26 @@ final class World {
     init(
         _ cameras: [CameraConfiguration],
         delivery: DeliveryPolicy = .auto,
+        address: IPAddress = IPAddress(v4: 0xC000_0201),
         seed: UInt64 = 1,
         convertsSound: Bool = false,
         _ prepare: (ScriptedCamera) -> Void = { _ in }
     ) throws {
         let configuration = ShardConfiguration(
-            candidates: [TransportAddress(IPAddress(v4: 0xC000_0201), port: 8_189)],
+            candidates: [TransportAddress(address, port: 8_189)],
             certificate: try #require(Self.context),
             clock: RelayClock(monotonicNow: now, unixMilliseconds: Self.wallClockAtStart),
             delivery: delivery,
             instance: 3,
             convertsSound: convertsSound
         )
-        shard = RelayShard(configuration: configuration, events: events, random: SeededGenerator(seed: seed), at: now)
+        shard = RelayShard(
+            configuration: configuration,
+            events: events,
+            attempts: ended,
+            random: SeededGenerator(seed: seed),
+            at: now
+        )
         for camera in cameras {
             let scripted = ScriptedCamera(camera.name)
             prepare(scripted)

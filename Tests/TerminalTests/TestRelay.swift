@@ -23,6 +23,7 @@ final class TestRelay: RelayService {
     func history(_ request: HistoryRequest) async -> HistoryReply {
         HistoryReply(values: request.series.map { _ in [] })
     }
+    func attempts(_ request: AttemptsRequest) async -> [AttemptSnapshot] { [] }
     func events(_ request: EventsRequest) async -> [EventSnapshot] { [] }
     func submit(_ command: Command) async -> CommandReply {
         commands.withLock { $0.append(command) }

@@ -5,7 +5,7 @@ struct ConsoleCommand: Sendable {
         case nextPane, previousPane
         case move(Int), page(Int), first, last
         case open, back
-        case filter, clearFilter, sort, nextProblem
+        case filter, clearFilter, sort, nextProblem, ended
         case why, pause, theme, help, copy, redraw
         case metric, zoomIn, zoomOut
         case restart, kill, start, keyframe
@@ -77,6 +77,13 @@ struct ConsoleCommand: Sendable {
         ),
         ConsoleCommand(.sort, .look, ["o"], "next sort order", short: "sort"),
         ConsoleCommand(.nextProblem, .look, ["!"], "next row with a problem"),
+        ConsoleCommand(
+            .ended,
+            .look,
+            ["e"],
+            "peers, ICE: WebRTC sessions that ended in the last hour, and back",
+            short: "ended"
+        ),
         ConsoleCommand(.pause, .look, ["p"], "pause and resume the display", short: "pause"),
         ConsoleCommand(.metric, .look, ["m"], "next metric of the camera graphs", short: "metric"),
         ConsoleCommand(.zoomIn, .look, ["+", "="], label: "+", "graphs show less time"),

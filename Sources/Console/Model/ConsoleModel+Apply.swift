@@ -14,6 +14,9 @@ extension ConsoleModel {
                 flash = Flash(text: "the relay was restarted", role: .warning, until: now + .seconds(10))
                 history = [:]
                 eventLog = []
+                attempts = []
+                attemptPairs = []
+                attemptsByPair = [:]
             }
             freshness.sampledAt = snapshot.sampledAt
             freshness.advancedAt = now
@@ -44,6 +47,27 @@ extension ConsoleModel {
         tick(at: now)
         mergeEvents(events)
         arrange()
+    }
+
+    /// Takes over the answer to ``wantedAttempts``.
+    public mutating func apply(_ attempts: [AttemptSnapshot], at now: Instant) {
+        tick(at: now)
+        guard pausedAt == nil else { return }
+        self.attempts = attempts
+        attemptPairs = attempts.flatMap(\.pairs)
+        attemptsByPair = [:]
+        for (position, attempt) in attempts.enumerated() {
+            for pair in attempt.pairs { attemptsByPair[pair.id] = position }
+        }
+        arrange()
+    }
+
+    /// The ended WebRTC sessions that the screen shows; ask for them every two seconds. `nil` when it shows none.
+    public var wantedAttempts: AttemptsRequest? {
+        switch place {
+        case .screen(.peers), .screen(.pairs): showsEnded && pausedAt == nil ? AttemptsRequest(limit: 200) : nil
+        case .screen, .camera, .viewer, .attempt: nil
+        }
     }
 
     /// Takes over the relay's immediate answer to a command.
@@ -79,6 +103,7 @@ extension ConsoleModel {
         case .camera(let id):
             series += SeriesKey.CameraMetric.allCases.map { .camera(id, $0) } + [.hlsLatency(id)]
         case .viewer(let id): series += SeriesKey.ViewerMetric.allCases.map { .viewer(id, $0) }
+        case .attempt: break
         }
         guard !series.isEmpty, shown.sampledAt.nanoseconds >= 0 else { return nil }
         return HistoryRequest(series: Array(series.prefix(HistoryRequest.seriesLimit)), seconds: graphWindow)

@@ -17,7 +17,7 @@ extension ConsoleModel {
         let all = members(of: pane, shown)
         let rows = state.filter.isEmpty ? all : all.filter { state.filter.matches(searchable(pane, $0, shown)) }
         var keys = sortKeys(pane, rows, state.sort, shown)
-        if isSteady, pane != .events, !state.order.isEmpty {
+        if isSteady, pane != .events, pane != .ended, !state.order.isEmpty {
             let ranks = Dictionary(
                 state.order.enumerated().map { ($0.element, $0.offset) },
                 uniquingKeysWith: { a, _ in a }
@@ -45,6 +45,9 @@ extension ConsoleModel {
         case .viewerPairs:
             guard case .viewer(let id) = place else { return [] }
             return shown.pairs.indices.filter { shown.pairs[$0].viewer == id }
+        case .ended: return Array(attempts.indices)
+        case .endedPairs: return Array(attemptPairs.indices)
+        case .attemptPairs: return Array((openedAttempt?.pairs ?? []).indices)
         }
     }
 
@@ -72,23 +75,32 @@ extension ConsoleModel {
                     case .loss: shown.viewers[row].loss
                     case .roundTrip: shown.viewers[row].roundTrip
                     case .age: -shown.viewers[row].age
+                    case .score: shown.viewers[row].score.map { -Double($0.value) }
                     default: nil
                     }
                 return SortKey(row: row, id: shown.viewers[row].id, rank: rank, name: shown.viewers[row].camera)
             }
-        case .pairs, .viewerPairs:
+        case .pairs, .viewerPairs, .endedPairs, .attemptPairs:
+            let pairs = pairs(pane)
             return rows.map { row in
+                let pair = pairs[row]
                 let rank: Double? =
                     switch sort {
-                    case .severity:
-                        index.viewers[shown.pairs[row].viewer].map { Double(shown.viewers[$0].severity.rawValue) }
-                    case .roundTrip: shown.pairs[row].roundTrip
+                    case .severity: Double(pairSeverity(pane, pair).rawValue)
+                    case .roundTrip: pair.roundTrip
                     default: nil
                     }
-                let name = sort == .path ? shown.pairs[row].local : shown.pairs[row].viewer
+                let name = sort == .path ? pair.local : pair.viewer
                 // The pair in use before the others of its viewer.
-                let order = shown.pairs[row].isNominated ? 0 : 1
-                return SortKey(row: row, id: shown.pairs[row].id, rank: rank, name: name, order: order)
+                return SortKey(row: row, id: pair.id, rank: rank, name: name, order: pair.isNominated ? 0 : 1)
+            }
+        case .ended:
+            // They are newest first already.
+            return rows.map { row in
+                let attempt = attempts[row]
+                let rank = sort == .severity ? Double(attempt.verdict.severity.rawValue) : nil
+                let name = sort == .name ? attempt.camera : ""
+                return SortKey(row: row, id: "\(attempt.id)", rank: rank, name: name, order: row)
             }
         case .hls:
             return rows.map { row in
@@ -114,8 +126,9 @@ extension ConsoleModel {
         switch pane {
         case .cameras: return Searchable(shown.cameras[row])
         case .viewers, .cameraViewers: return Searchable(shown.viewers[row])
-        case .pairs, .viewerPairs:
-            let pair = shown.pairs[row]
+        case .ended: return Searchable(attempts[row])
+        case .pairs, .viewerPairs, .endedPairs, .attemptPairs:
+            let pair = pairs(pane)[row]
             return Searchable(
                 [
                     pair.id, pair.camera, pair.local, pair.remote, pair.transport, pair.state,
@@ -176,17 +189,38 @@ extension Searchable {
             [
                 viewer.id, viewer.camera, Wording.delivery(viewer.delivery), viewer.state.rawValue, viewer.why,
                 viewer.remote, viewer.client, viewer.path, viewer.ice, viewer.dtls, viewer.control.rawValue,
-                Wording.name(viewer.severity),
+                Wording.name(viewer.severity), viewer.score?.cause?.rawValue,
             ],
             fields: [
                 "viewer": viewer.id, "camera": viewer.camera, "state": viewer.state.rawValue,
                 "delivery": viewer.delivery.rawValue, "client": viewer.client, "path": viewer.path ?? "",
-                "ip": viewer.remote, "control": viewer.control.rawValue,
+                "ip": viewer.remote, "control": viewer.control.rawValue, "cause": viewer.score?.cause?.rawValue ?? "",
             ],
             numbers: [
-                "rate": viewer.bitrate, "loss": viewer.loss, "rtt": viewer.roundTrip, "jitter": viewer.jitter,
+                "score": viewer.score.map { Double($0.value) }, "rate": viewer.bitrate, "loss": viewer.loss,
+                "rtt": viewer.roundTrip, "jitter": viewer.jitter,
                 "behind": viewer.behindLive, "nack": Double(viewer.nacks), "pli": Double(viewer.plis),
                 "sev": Double(viewer.severity.rawValue), "age": viewer.age,
+            ]
+        )
+    }
+}
+
+extension Searchable {
+    init(_ attempt: AttemptSnapshot) {
+        self.init(
+            [
+                attempt.viewer, attempt.camera, attempt.client, attempt.remote, attempt.control.rawValue,
+                attempt.verdict.text, attempt.verdict.rule.rawValue, attempt.verdict.cause?.rawValue, attempt.end,
+                attempt.path, Wording.name(attempt.verdict.severity),
+            ],
+            fields: [
+                "viewer": attempt.viewer, "camera": attempt.camera, "client": attempt.client, "ip": attempt.remote,
+                "rule": attempt.verdict.rule.rawValue, "cause": attempt.verdict.cause?.rawValue ?? "",
+            ],
+            numbers: [
+                "sev": Double(attempt.verdict.severity.rawValue), "lasted": attempt.duration,
+                "times": Double(attempt.repeats + 1),
             ]
         )
     }

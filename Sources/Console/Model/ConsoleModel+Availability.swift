@@ -21,7 +21,9 @@ extension ConsoleModel {
         case .drop:
             guard subjectViewer != nil else { return .absent }
             return actionObstacle.map { .disabled($0) } ?? .enabled
-        case .why: return subjectCamera != nil || subjectViewer != nil ? .enabled : .absent
+        case .why:
+            return subjectCamera != nil || subjectViewer != nil || subjectAttempt != nil ? .enabled : .absent
+        case .ended: return place == .screen(.peers) || place == .screen(.pairs) ? .enabled : .absent
         case .open: return target == nil ? .absent : .enabled
         case .metric: return screenHasCameraGraphs ? .enabled : .absent
         case .zoomIn, .zoomOut: return .enabled
@@ -62,7 +64,8 @@ extension ConsoleModel {
         case .cameras, .hls: return camera(table(pane).selected).map { .camera($0.id) }
         case .viewers, .cameraViewers: return viewer(table(pane).selected).map { .viewer($0.id) }
         case .pairs: return viewer(pair(table(.pairs).selected)?.viewer).map { .viewer($0.id) }
-        case .viewerPairs: return nil
+        case .viewerPairs, .attemptPairs: return nil
+        case .ended, .endedPairs: return subjectAttempt.map { .attempt($0.id) }
         case .events:
             let event = event(table(.events).selected)
             if let viewer = viewer(event?.viewer) { return .viewer(viewer.id) }

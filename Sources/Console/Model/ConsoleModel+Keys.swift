@@ -54,6 +54,9 @@ extension ConsoleModel {
         case .clearFilter: setFilter("")
         case .sort: nextSort()
         case .nextProblem: nextProblem()
+        case .ended:
+            showsEnded.toggle()
+            arrange(resort: true)
         case .why: overlay = .why
         case .pause: togglePause()
         case .theme:
@@ -88,6 +91,9 @@ extension ConsoleModel {
             tables[.cameraViewers] = TableState(.cameraViewers)
         case .viewer:
             tables[.viewerPairs] = TableState(.viewerPairs)
+        case .attempt(let id):
+            openedAttempt = attempts.first { $0.id == id }
+            tables[.attemptPairs] = TableState(.attemptPairs)
         case .screen: break
         }
         arrange(resort: true)
@@ -98,6 +104,9 @@ extension ConsoleModel {
             setFilter("")
         } else if places.count > 1 {
             places.removeLast()
+            arrange()
+        } else if pane == .ended || pane == .endedPairs {
+            showsEnded = false
             arrange()
         } else {
             go(to: .screen(.overview), replacing: true)
@@ -133,7 +142,8 @@ extension ConsoleModel {
         switch pane {
         case .cameras: shown.cameras[row].severity
         case .viewers, .cameraViewers: shown.viewers[row].severity
-        case .pairs, .viewerPairs: viewer(shown.pairs[row].viewer)?.severity ?? .ok
+        case .pairs, .viewerPairs, .endedPairs, .attemptPairs: pairSeverity(pane, pairs(pane)[row])
+        case .ended: attempts[row].verdict.severity
         case .hls: shown.hls[row].severity
         case .events: eventLog[row].endedAt == nil ? eventLog[row].severity : .ok
         }
@@ -182,7 +192,7 @@ extension ConsoleModel {
         let text: String?
         switch pane {
         case _ where place == .screen(.overview): text = shown?.node.pageURL
-        default: text = subjectViewer?.id ?? subjectCamera?.id ?? shown?.node.pageURL
+        default: text = subjectAttempt?.viewer ?? subjectViewer?.id ?? subjectCamera?.id ?? shown?.node.pageURL
         }
         guard let text else { return [.beep] }
         say("copied: \(text)", .info, for: .seconds(3))

@@ -19,6 +19,45 @@ extension ConsoleModel {
 
     func pair(_ id: String?) -> PairSnapshot? { id.flatMap { id in shown?.pairs.first { $0.id == id } } }
 
+    /// What the rows of a list of candidate pairs count in.
+    func pairs(_ pane: Pane) -> [PairSnapshot] {
+        switch pane {
+        case .endedPairs: attemptPairs
+        case .attemptPairs: openedAttempt?.pairs ?? []
+        default: shown?.pairs ?? []
+        }
+    }
+
+    /// How bad the session is that a pair belongs to.
+    func pairSeverity(_ pane: Pane, _ pair: PairSnapshot) -> Severity {
+        switch pane {
+        case .endedPairs: attempt(ofPair: pair.id)?.verdict.severity ?? .ok
+        case .attemptPairs: openedAttempt?.verdict.severity ?? .ok
+        default: viewer(pair.viewer)?.severity ?? .ok
+        }
+    }
+
+    func attempt(_ id: String?) -> AttemptSnapshot? {
+        guard let id, let number = UInt64(id) else { return nil }
+        return attempts.first { $0.id == number }
+    }
+
+    private func attempt(ofPair id: String?) -> AttemptSnapshot? {
+        id.flatMap { attemptsByPair[$0] }.map { attempts[$0] }
+    }
+
+    /// The ended session under the cursor, or the one being looked at.
+    var subjectAttempt: AttemptSnapshot? {
+        if case .attempt(let id) = place {
+            return openedAttempt?.id == id ? openedAttempt : nil
+        }
+        switch pane {
+        case .ended: return attempt(table(.ended).selected)
+        case .endedPairs: return attempt(ofPair: table(.endedPairs).selected)
+        default: return nil
+        }
+    }
+
     func event(_ id: String?) -> EventSnapshot? {
         guard let id, let number = UInt64(id) else { return nil }
         return eventLog.first { $0.id == number }
@@ -30,7 +69,7 @@ extension ConsoleModel {
         switch pane {
         case .cameras, .hls: return camera(table(pane).selected)
         case .events: return camera(event(table(.events).selected)?.camera)
-        case .viewers, .pairs, .cameraViewers, .viewerPairs: return nil
+        case .viewers, .pairs, .cameraViewers, .viewerPairs, .ended, .endedPairs, .attemptPairs: return nil
         }
     }
 
@@ -41,7 +80,8 @@ extension ConsoleModel {
         case .viewers, .cameraViewers: return viewer(table(pane).selected)
         case .pairs, .viewerPairs: return viewer(pair(table(pane).selected)?.viewer)
         case .events: return viewer(event(table(.events).selected)?.viewer)
-        case .cameras, .hls: return nil
+        // A viewer that came back under the same name is not what the row is about.
+        case .cameras, .hls, .ended, .endedPairs, .attemptPairs: return nil
         }
     }
 

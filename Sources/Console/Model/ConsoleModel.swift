@@ -22,12 +22,21 @@ public struct ConsoleModel: Sendable {
     var pausedAt: Int64?
     var history: [SeriesKey: Series] = [:]
     var eventLog: [EventSnapshot] = []
+    /// WebRTC sessions that have ended, newest first, and all their candidate pairs.
+    var attempts: [AttemptSnapshot] = []
+    var attemptPairs: [PairSnapshot] = []
+    /// Whose they are: positions in ``attempts`` by the pair's id.
+    var attemptsByPair: [String: Int] = [:]
     var numbersTakenAt: Instant?
 
     // The operator.
     var places: [Place] = [.screen(.overview)]
     var tables: [Pane: TableState]
     var focus = Pane.cameras
+    /// Peers and ICE show what has ended instead of what lives.
+    var showsEnded = false
+    /// The ended session being looked at; it stays while the relay forgets it.
+    var openedAttempt: AttemptSnapshot?
     var overlay: Overlay?
     var themeIndex = 0
     var graphWindow = 300
@@ -78,9 +87,12 @@ public struct ConsoleModel: Sendable {
     var pane: Pane {
         switch place {
         case .screen(.overview): focus
+        case .screen(.peers) where showsEnded: .ended
+        case .screen(.pairs) where showsEnded: .endedPairs
         case .screen(let screen): screen.pane
         case .camera: .cameraViewers
         case .viewer: .viewerPairs
+        case .attempt: .attemptPairs
         }
     }
 

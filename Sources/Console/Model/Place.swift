@@ -33,6 +33,12 @@ enum Pane: Int, CaseIterable, Sendable {
     case cameraViewers
     /// The candidate pairs of the viewer being looked at.
     case viewerPairs
+    /// WebRTC sessions that have ended.
+    case ended
+    /// All their candidate pairs.
+    case endedPairs
+    /// The candidate pairs of the ended session being looked at.
+    case attemptPairs
 
     /// The panes of the overview, in the order of Tab.
     static let overview: [Pane] = [.cameras, .viewers, .pairs, .hls, .events]
@@ -41,8 +47,8 @@ enum Pane: Int, CaseIterable, Sendable {
     var screen: Screen {
         switch self {
         case .cameras: .cameras
-        case .viewers, .cameraViewers: .peers
-        case .pairs, .viewerPairs: .pairs
+        case .viewers, .cameraViewers, .ended: .peers
+        case .pairs, .viewerPairs, .endedPairs, .attemptPairs: .pairs
         case .hls: .hls
         case .events: .events
         }
@@ -54,17 +60,20 @@ enum Place: Equatable, Sendable {
     case screen(Screen)
     case camera(String)
     case viewer(String)
+    /// An ended WebRTC session, by its id.
+    case attempt(UInt64)
 }
 
 /// In which order a table is shown.
 enum SortOrder: String, Sendable {
-    case severity, name, rate, viewers, loss, roundTrip, latency, age, newest, path
+    case severity, name, rate, viewers, loss, roundTrip, latency, age, newest, path, score
 
     var title: String {
         switch self {
         case .severity: "worst first"
         case .roundTrip: "round trip"
         case .newest: "newest first"
+        case .score: "lowest score first"
         default: rawValue
         }
     }
@@ -73,8 +82,9 @@ enum SortOrder: String, Sendable {
     static func choices(_ pane: Pane) -> [SortOrder] {
         switch pane {
         case .cameras: [.severity, .name, .rate, .loss, .viewers]
-        case .viewers, .cameraViewers: [.severity, .name, .rate, .loss, .roundTrip, .age]
-        case .pairs, .viewerPairs: [.severity, .path, .roundTrip]
+        case .viewers, .cameraViewers: [.severity, .score, .name, .rate, .loss, .roundTrip, .age]
+        case .pairs, .viewerPairs, .endedPairs, .attemptPairs: [.severity, .path, .roundTrip]
+        case .ended: [.newest, .severity, .name]
         case .hls: [.severity, .name, .latency, .viewers]
         case .events: [.newest, .severity]
         }

@@ -73,6 +73,7 @@ extension ConsoleModel {
                     switch place {
                     case .screen(let screen): "\(screen.rawValue) \(screen.title)"
                     case .camera(let id), .viewer(let id): id
+                    case .attempt: openedAttempt.map { "\($0.viewer) ended" } ?? "ended"
                     }
                 if position > 0 { x = canvas.text("›", x, y, .dim, width: right - x) }
                 x = canvas.text(" \(name) ", x, y, position == places.count - 1 ? .tabActive : .tab, width: right - x)
@@ -176,8 +177,8 @@ extension ConsoleModel {
     func drawKeys(_ y: Int, on canvas: inout Canvas) {
         let width = canvas.bounds.width
         let order: [ConsoleCommand.ID] = [
-            .help, .quit, .restart, .kill, .start, .switchDelivery, .automatic, .drop, .keyframe, .why, .open, .filter,
-            .pause, .sort, .metric, .nextPane, .zoomOut, .back,
+            .help, .quit, .restart, .kill, .start, .switchDelivery, .automatic, .drop, .keyframe, .why, .open, .ended,
+            .filter, .pause, .sort, .metric, .nextPane, .zoomOut, .back,
         ]
         var x = 1
         for id in order {

@@ -173,6 +173,18 @@ extension ConsoleModel {
                 ]
             ),
         ]
+        if let score = viewer.score {
+            let cause = score.cause.map { "  \($0.rawValue)" } ?? ""
+            facts.append(
+                Fact(
+                    "score",
+                    [
+                        scoreSpan(score), Span(" of 100"), Span(cause, .strong),
+                        Span(score.reason.isEmpty ? "" : "  \(score.reason)"),
+                    ]
+                )
+            )
+        }
         if viewer.delivery == .webrtc {
             facts.append(
                 Fact(
@@ -205,9 +217,10 @@ extension ConsoleModel {
         facts.append(
             Fact(
                 "feedback",
-                "nack \(Format.count(viewer.nacks))  resent \(Format.count(viewer.retransmitted))  pli \(Format.count(viewer.plis))"
+                "nack \(Format.count(viewer.nacks))  resent \(Format.count(viewer.retransmitted))\(resentShare(viewer))  pli \(Format.count(viewer.plis))"
             )
         )
+        if let queue = sendQueue(viewer) { facts.append(queue) }
         if let report = viewer.report {
             let size = report.width.flatMap { width in report.height.map { "  \(width)x\($0)" } } ?? ""
             let playing = report.playing.map { Wording.delivery($0) } ?? "nothing"
@@ -216,6 +229,7 @@ extension ConsoleModel {
                     "page",
                     [
                         Span("plays \(playing)\(size)  \(Format.frames(report.fps)) fps"),
+                        Span(report.isHidden == true ? "  in the background" : "", .dim),
                         Span("  freezes \(report.freezes ?? 0)", (report.freezes ?? 0) > 0 ? .warning : .text),
                         Span(
                             " (\(Format.age(report.freezeSeconds ?? 0)))  dropped \(Format.count(report.framesDropped ?? 0))",
@@ -242,6 +256,21 @@ extension ConsoleModel {
         return facts
     }
 
+    /// Share of the bytes that were sent twice.
+    private func resentShare(_ viewer: ViewerSnapshot) -> String {
+        guard viewer.retransmittedBytes > 0, viewer.bytes > 0 else { return "" }
+        return " (\(Format.percent(100 * Double(viewer.retransmittedBytes) / Double(viewer.bytes))) % of bytes)"
+    }
+
+    /// What waits to be sent, what its network is thought to carry, and the rung it is on; `nil` where there is none.
+    private func sendQueue(_ viewer: ViewerSnapshot) -> Fact? {
+        guard viewer.delivery == .webrtc, let packets = viewer.queuedPackets else { return nil }
+        var spans = [Span("\(packets) packets (\(Format.bytes(Double(viewer.queuedBytes)))) wait")]
+        if let estimate = viewer.quality?.estimate { spans.append(Span("  estimate \(Format.bitrate(estimate))")) }
+        if let thinned = viewer.thinned { spans.append(Span("  \(thinned.text): \(thinned.reason)", .warning)) }
+        return Fact("queue", spans)
+    }
+
     private func controlWords(_ control: ControlChannel) -> String {
         switch control {
         case .page: "page"
@@ -250,27 +279,22 @@ extension ConsoleModel {
         }
     }
 
-    /// What the candidate pairs of a viewer say about its network.
+    /// What is known of a viewer's way to us.
     func verdict(_ viewer: ViewerSnapshot) -> Span {
+        if let verdict = viewer.verdict, viewer.delivery == .webrtc || viewer.requested != .hls {
+            let last = viewer.delivery == .hls ? "no WebRTC: " : ""
+            return Span(last + verdict.text, Role(verdict.severity))
+        }
         guard viewer.delivery == .webrtc else { return Span("no candidate pairs: it watches by HLS", .dim) }
         let pairs = shown?.pairs.filter { $0.viewer == viewer.id } ?? []
         if let nominated = pairs.first(where: \.isNominated) {
-            let how = nominated.transport == "tcp" ? "by TCP: UDP did not get through" : "directly by UDP"
-            return Span(
-                "reached \(how), round trip \(Format.milliseconds(nominated.roundTrip)) ms",
-                nominated.transport == "tcp" ? .warning : .ok
-            )
-        }
-        if pairs.contains(where: { $0.state == "succeeded" }) {
-            return Span("checks succeed, the client has not chosen a pair yet", .pending)
+            let how = nominated.transport == "tcp" ? "by TCP" : "directly by UDP"
+            return Span("reached \(how), round trip \(Format.milliseconds(nominated.roundTrip)) ms", .ok)
         }
         if pairs.contains(where: { $0.checksReceived > 0 }) {
-            return Span("its checks reach us, our answers do not reach it: look at the way back", .warning)
+            return Span("checks arrive, the client has not chosen a pair yet", .pending)
         }
-        return Span(
-            "0 checks received: the client has not reached us; its network or our firewall blocks the media port",
-            .critical
-        )
+        return Span("no check received yet", .pending)
     }
 }
 

@@ -3,7 +3,7 @@ import Relay
 /// The numbered screens with one list each: the list above, what is known of its selected row below (or beside it).
 extension ConsoleModel {
     /// Divides a list screen: the inspector goes below, with more room on tall screens.
-    private func divided(_ rect: Rect, inspector wanted: Int) -> (list: Rect, inspector: Rect) {
+    func divided(_ rect: Rect, inspector wanted: Int) -> (list: Rect, inspector: Rect) {
         let height = rect.height < 12 ? 0 : min(wanted, rect.height * 55 / 100)
         return (rect.inset(bottom: height), Rect(rect.x, rect.bottom - height, rect.width, height))
     }
@@ -88,6 +88,7 @@ extension ConsoleModel {
     }
 
     func drawPeers(_ rect: Rect, on canvas: inout Canvas) {
+        if showsEnded { return drawEnded(rect, on: &canvas) }
         let kind = frameKind(canvas)
         let (list, inspector) = divided(rect, inspector: kind == .box ? 16 : 7)
         let frame = Frame(
@@ -143,6 +144,7 @@ extension ConsoleModel {
     }
 
     func drawPairs(_ rect: Rect, on canvas: inout Canvas) {
+        if showsEnded { return drawEnded(rect, on: &canvas) }
         let kind = frameKind(canvas)
         let (list, inspector) = divided(rect, inspector: kind == .box ? 14 : 8)
         let frame = Frame(

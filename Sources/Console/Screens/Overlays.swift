@@ -90,6 +90,14 @@ extension ConsoleModel {
         drawDialog("Leave the console?", lines, isDanger: false, on: &canvas)
     }
 
+    /// What a verdict is concluded from, and whose fault it is.
+    private func addGrounds(_ verdict: Verdict, _ add: (String, String, Role) -> Void) {
+        for (position, observation) in verdict.evidence.enumerated() {
+            add(position == 0 ? "seen" : "", observation, .dialog)
+        }
+        if let cause = verdict.cause { add("cause", cause.rawValue, .dialog) }
+    }
+
     private func drawWhyOverlay(on canvas: inout Canvas) {
         let width = max(20, min(canvas.bounds.width - 8, 100))
         var lines: [[Span]] = [[]]
@@ -99,11 +107,21 @@ extension ConsoleModel {
             }
         }
         let title: String
-        if let viewer = subjectViewer {
+        if let attempt = subjectAttempt {
+            title = "Why did \(attempt.viewer)'s WebRTC session end?"
+            add("why", attempt.verdict.text, .dialogTitle)
+            addGrounds(attempt.verdict, add)
+            if !attempt.verdict.remedy.isEmpty { add("do", attempt.verdict.remedy, .dialog) }
+        } else if let viewer = subjectViewer {
             title = "Why is viewer \(viewer.id) \(Wording.name(viewer.severity))?"
             add("why", viewer.why.isEmpty ? "all is well: no rule is broken" : viewer.why, .dialogTitle)
             if !viewer.hint.isEmpty { add("do", viewer.hint, .dialog) }
+            if let score = viewer.score, score.value < 100 {
+                let cause = score.cause.map { " (\($0.rawValue))" } ?? ""
+                add("score", "\(score.value) of 100: \(score.reason)\(cause)", .dialog)
+            }
             add("network", verdict(viewer).text, .dialog)
+            if let verdict = viewer.verdict { addGrounds(verdict, add) }
             for note in viewer.notes { add("note", note, .dialog) }
             if let obstacle = switchObstacle(viewer) { add("switch", obstacle, .dialog) }
             if let camera = camera(viewer.camera), camera.severity >= .warning {

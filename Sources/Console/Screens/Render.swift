@@ -38,6 +38,7 @@ extension ConsoleModel {
         case .screen(.events): drawEvents(room, on: &canvas)
         case .camera(let id): drawCameraDetail(id, room, on: &canvas)
         case .viewer(let id): drawViewerDetail(id, room, on: &canvas)
+        case .attempt: drawAttemptDetail(room, on: &canvas)
         }
     }
 
@@ -62,7 +63,8 @@ extension ConsoleModel {
         switch pane {
         case .cameras: cameraTable().draw(body, on: &canvas)
         case .viewers, .cameraViewers: viewerTable(pane).draw(body, on: &canvas)
-        case .pairs, .viewerPairs: pairTable(pane).draw(body, on: &canvas)
+        case .pairs, .viewerPairs, .endedPairs, .attemptPairs: pairTable(pane).draw(body, on: &canvas)
+        case .ended: attemptTable().draw(body, on: &canvas)
         case .hls: streamTable().draw(body, on: &canvas)
         case .events: eventTable(isCompact: true).draw(body, on: &canvas)
         }

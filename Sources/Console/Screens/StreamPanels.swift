@@ -126,16 +126,33 @@ extension ConsoleModel {
 
     /// The steps from joining to the first frame as a waterfall, with what the pairs say about the network.
     func drawLadder(_ viewer: ViewerSnapshot, _ rect: Rect, _ kind: Frame.Kind, on canvas: inout Canvas) {
+        drawLadder(
+            viewer.ladder,
+            [Span(viewer.id, .title), Span(" from joining to the first frame", .dim)],
+            verdict(viewer),
+            rect,
+            kind,
+            on: &canvas
+        )
+    }
+
+    func drawLadder(
+        _ ladder: [ViewerSnapshot.LadderStep],
+        _ title: [Span],
+        _ verdict: Span,
+        _ rect: Rect,
+        _ kind: Frame.Kind,
+        on canvas: inout Canvas
+    ) {
         let frame = Frame(
-            title: [Span(viewer.id, .title), Span(" from joining to the first frame", .dim)],
-            remark: viewer.ladder.last.map { [Span("\(Format.milliseconds($0.after)) ms", .strong)] } ?? [],
+            title: title,
+            remark: ladder.last.map { [Span("\(Format.milliseconds($0.after)) ms", .strong)] } ?? [],
             kind: kind
         )
         let inside = frame.draw(rect, on: &canvas)
         let steps = inside.inset(bottom: inside.height > 2 ? 1 : 0)
-        drawSteps(viewer.ladder, steps, on: &canvas)
+        drawSteps(ladder, steps, on: &canvas)
         guard inside.height > 2 else { return }
-        let verdict = verdict(viewer)
         canvas.spans(
             [Span(" verdict ", .dim), Span(fitted(verdict.text, inside.width - 10), verdict.role)],
             inside.x,

@@ -26,6 +26,7 @@ extension ConsoleModel {
             Column("RTT", 4, priority: 3) {
                 Span(Format.milliseconds($0.roundTrip), ($0.roundTrip ?? 0) >= 200 ? .warning : .text)
             },
+            Column("SCORE", 5, priority: 4) { scoreSpan($0.score) },
             Column("LOSS", 4, priority: 4) { Span(Format.percent($0.loss), ($0.loss ?? 0) >= 2 ? .warning : .text) },
             Column("RATE", 5, priority: 5) { Span(Format.bitrate($0.bitrate), .graphOut) },
             Column("BEHIND", 6, priority: 8) { Span($0.behindLive.map { Format.fixed($0, 1) + "s" } ?? "-") },
@@ -39,9 +40,16 @@ extension ConsoleModel {
             Column("CLIENT", 11, priority: 6, left: true, growth: 9) {
                 Span($0.client.isEmpty ? "-" : $0.client, .dim)
             },
+            Column("CAUSE", 14, priority: 13, left: true) { Span($0.score?.cause?.rawValue ?? "-", .dim) },
             Column("ADDRESS", 15, priority: 13, left: true, growth: 24) { Span($0.remote, .dim) },
             Column("WHY", 24, priority: 14, left: true, growth: 60) { Span($0.why, Role($0.severity)) },
         ]
+    }
+
+    /// A score with the colour of its trouble.
+    func scoreSpan(_ score: ViewerScore?) -> Span {
+        guard let score else { return Span("-", .dim) }
+        return Span("\(score.value)", score.value < 50 ? .critical : score.value < 80 ? .warning : .text)
     }
 
     func viewerTable(_ pane: Pane, isActive: Bool = true) -> Table<ViewerSnapshot> {
@@ -87,6 +95,7 @@ extension ConsoleModel {
             Column("RECV", 5, priority: 5) {
                 Span(Format.count($0.checksReceived), $0.checksReceived == 0 ? .warning : .text)
             },
+            Column("ANSWD", 5, priority: 12) { Span(Format.count($0.checksAnswered), .dim) },
             Column("ANS/SENT", 9, priority: 7) { pair in
                 Span("\(Format.count(pair.answersReceived))/\(Format.count(pair.checksSent))")
             },
@@ -96,24 +105,33 @@ extension ConsoleModel {
         ]
     }
 
+    private func emptyPairs(_ pane: Pane) -> String {
+        switch pane {
+        case .endedPairs: "no WebRTC session has ended in the last hour"
+        case .attemptPairs: "no candidate pairs: neither side named an address the other could use"
+        default: "no candidate pairs: nobody watches by WebRTC"
+        }
+    }
+
     func pairTable(_ pane: Pane, isActive: Bool = true) -> Table<PairSnapshot> {
         let state = table(pane)
+        let pairs = pairs(pane)
         var columns = pairColumns
-        if pane == .viewerPairs { columns.removeAll { $0.title == "VIEWER" || $0.title == "CAMERA" } }
+        if pane == .viewerPairs || pane == .attemptPairs {
+            columns.removeAll { $0.title == "VIEWER" || $0.title == "CAMERA" }
+        }
         return Table(
             columns: columns,
             mark: { pair in
-                let severity = viewer(pair.viewer)?.severity ?? .ok
+                let severity = pairSeverity(pane, pair)
                 return Span(Wording.mark(severity), Role(severity))
             },
             count: state.rows.count,
-            row: { position in
-                shown.flatMap { $0.pairs.indices.contains(state.rows[position]) ? $0.pairs[state.rows[position]] : nil }
-            },
+            row: { position in pairs.indices.contains(state.rows[position]) ? pairs[state.rows[position]] : nil },
             selected: state.index,
             selection: isActive ? .active : .resting,
-            isStale: isStale,
-            emptyText: emptyText(state, "no candidate pairs: nobody watches by WebRTC")
+            isStale: isStale && pane != .attemptPairs,
+            emptyText: emptyText(state, emptyPairs(pane))
         )
     }
 }

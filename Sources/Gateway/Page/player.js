@@ -256,12 +256,17 @@ async function statistics() {
   const shared = { behindLive: behindLive() ?? undefined, firstFrameMilliseconds: state.firstFrameMilliseconds ?? undefined };
   const video = videos[delivery.shown ?? "hls"];
   if (video.videoWidth > 0) Object.assign(shared, { width: video.videoWidth, height: video.videoHeight });
-  if (delivery.shown === "webrtc") return { ...shared, ...(await receiver.statistics()) };
+  shared.isHidden = document.hidden;
+  const ofPeer = await receiver.statistics();
+  if (delivery.shown === "webrtc") return { ...shared, ...ofPeer };
+  if (ofPeer) shared.peer = ofPeer.peer;
+  if (delivery.shown === null) return shared;
   const quality = video.getVideoPlaybackQuality?.();
   const now = performance.now();
   const frames = quality?.totalVideoFrames ?? 0;
-  const before = statistics.before ?? { at: now, frames };
-  statistics.before = { at: now, frames };
+  const [dropped, frozen] = [quality?.droppedVideoFrames ?? 0, player.freezeMilliseconds];
+  const before = statistics.before ?? { at: now, frames, dropped, frozen };
+  statistics.before = { at: now, frames, dropped, frozen };
   const fps = now > before.at && frames >= before.frames ? ((frames - before.frames) * 1000) / (now - before.at) : undefined;
   return {
     ...shared,
@@ -270,6 +275,8 @@ async function statistics() {
     framesDropped: quality?.droppedVideoFrames,
     freezes: player.freezes,
     freezeSeconds: player.freezeMilliseconds / 1000,
+    freezeShare: now > before.at && frozen >= before.frozen ? Math.min((frozen - before.frozen) / (now - before.at), 1) : undefined,
+    dropShare: frames > before.frames ? Math.min(Math.max(dropped - before.dropped, 0) / (frames - before.frames), 1) : undefined,
     bufferMilliseconds: player.buffered * 1000,
   };
 }
@@ -278,7 +285,7 @@ async function report() {
   const numbers = await statistics();
   state.fps = numbers.fps ?? null;
   state.frames = numbers.framesDecoded ?? state.frames;
-  if (delivery.shown) signalling.send({ type: "stats", ...numbers });
+  if (delivery.shown || numbers.peer) signalling.send({ type: "stats", ...numbers });
   render();
 }
 

@@ -11,6 +11,9 @@ export class Receiver {
     this.peer = null;
     this.framesDecoded = 0;
     this.last = null;
+    this.offeredAt = null;
+    this.firstFrameAt = null;
+    this.serverError = null;
   }
 
   static isSupported() {
@@ -39,6 +42,9 @@ export class Receiver {
     this.peer = peer;
     this.framesDecoded = 0;
     this.last = null;
+    this.offeredAt = null;
+    this.firstFrameAt = null;
+    this.serverError = null;
     const stream = new MediaStream();
     const isCurrent = () => this.peer === peer;
     peer.addTransceiver("video", { direction: "recvonly" });
@@ -51,6 +57,11 @@ export class Receiver {
     });
     peer.addEventListener("icecandidate", ({ candidate }) => {
       if (isCurrent() && candidate?.candidate) this.events.candidate(candidate.candidate);
+    });
+    peer.addEventListener("icecandidateerror", ({ errorCode, url }) => {
+      // One server of several may be out of reach; a refusal says more than silence.
+      if (!isCurrent() || (this.serverError && errorCode === 701)) return;
+      this.serverError = { code: errorCode, expired: url?.startsWith("turn") && areExpired(iceServers) };
     });
     peer.addEventListener("connectionstatechange", () => {
       if (!isCurrent()) return;
@@ -65,6 +76,7 @@ export class Receiver {
       return;
     }
     if (!isCurrent()) return;
+    this.offeredAt = performance.now();
     this.events.offer(peer.localDescription.sdp);
     this.watchFrames(peer);
   }
@@ -96,6 +108,7 @@ export class Receiver {
         if (!isCurrent()) return;
         this.rtpTimestamp = frame.rtpTimestamp;
         this.frameAt = performance.now();
+        this.firstFrameAt ??= this.frameAt;
         this.events.frames();
         video.requestVideoFrameCallback(shown);
       };
@@ -107,6 +120,7 @@ export class Receiver {
       if (!isCurrent()) return;
       if (report && report.framesDecoded > this.framesDecoded) {
         this.framesDecoded = report.framesDecoded;
+        this.firstFrameAt ??= performance.now();
         this.events.frames();
       }
       setTimeout(count, this.framesDecoded > 0 ? 500 : 150);
@@ -115,33 +129,62 @@ export class Receiver {
   }
 
   async inbound(peer) {
+    return (await this.reports(peer)).inbound;
+  }
+
+  /** What the browser measures of the picture's stream and of the path it takes; null where there is nothing yet. */
+  async reports(peer) {
+    let inbound = null;
+    let path = null;
     try {
       for (const report of (await peer.getStats()).values()) {
-        if (report.type === "inbound-rtp" && report.kind === "video") return report;
+        if (report.type === "inbound-rtp" && report.kind === "video") inbound = report;
+        if (report.type === "candidate-pair" && report.nominated && report.state === "succeeded") path = report;
       }
     } catch {
       // A closed peer has no statistics.
     }
-    return null;
+    return { inbound, path };
   }
 
-  /** What is told to the relay. */
+  /**
+   * What is told to the relay: numbers of the picture, and under `peer` those of the session, which are of interest
+   * even while another delivery shows the picture. Null without a session.
+   */
   async statistics() {
     const { peer } = this;
-    const report = peer ? await this.inbound(peer) : null;
-    if (!report) return {};
-    const delay = report.jitterBufferDelay ?? 0;
-    const emitted = report.jitterBufferEmittedCount ?? 0;
-    const before = this.last ?? { delay: 0, emitted: 0 };
-    this.last = { delay, emitted };
-    const buffer = emitted > before.emitted ? ((delay - before.delay) / (emitted - before.emitted)) * 1000 : undefined;
+    if (!peer) return null;
+    const { inbound, path } = await this.reports(peer);
+    if (this.peer !== peer) return null;
+    const { offeredAt, firstFrameAt } = this;
+    const session = {
+      firstFrameMilliseconds: firstFrameAt === null || offeredAt === null ? undefined : firstFrameAt - offeredAt,
+      packetsReceived: inbound?.packetsReceived ?? 0,
+      packetsLost: inbound?.packetsLost,
+      framesDecoded: inbound?.framesDecoded ?? 0,
+      jitterMilliseconds: milliseconds(inbound?.jitter),
+      roundTripMilliseconds: milliseconds(path?.currentRoundTripTime),
+      serverError: this.serverError?.code,
+      areCredentialsExpired: this.serverError?.expired || undefined,
+    };
+    if (!inbound) return { peer: session };
+    const before = this.last ?? {};
+    this.last = inbound;
+    /** How much a counter has grown since the last report. */
+    const grown = (name) => (inbound[name] ?? 0) - (before[name] ?? 0);
+    const [decoded, emitted] = [grown("framesDecoded"), grown("jitterBufferEmittedCount")];
+    const seconds = before.timestamp ? (inbound.timestamp - before.timestamp) / 1000 : 0;
     return {
-      fps: report.framesPerSecond,
-      framesDecoded: report.framesDecoded,
-      framesDropped: report.framesDropped,
-      freezes: report.freezeCount,
-      freezeSeconds: report.totalFreezesDuration,
-      bufferMilliseconds: buffer,
+      fps: inbound.framesPerSecond,
+      framesDecoded: inbound.framesDecoded,
+      framesDropped: inbound.framesDropped,
+      freezes: inbound.freezeCount,
+      freezeSeconds: inbound.totalFreezesDuration,
+      freezeShare: seconds > 0 ? Math.min(grown("totalFreezesDuration") / seconds, 1) : undefined,
+      dropShare: decoded > 0 ? Math.min(grown("framesDropped") / decoded, 1) : undefined,
+      decodeMilliseconds: decoded > 0 ? (grown("totalDecodeTime") / decoded) * 1000 : undefined,
+      bufferMilliseconds: emitted > 0 ? (grown("jitterBufferDelay") / emitted) * 1000 : undefined,
+      peer: session,
     };
   }
 
@@ -160,4 +203,14 @@ export class Receiver {
       this.video.play().catch(() => {});
     });
   }
+}
+
+const milliseconds = (seconds) => (seconds === undefined ? undefined : seconds * 1000);
+
+/** Whether the time in front of a TURN username, its last second, has passed. */
+export function areExpired(iceServers, now = Date.now()) {
+  return iceServers.some(({ username }) => {
+    const until = Number.parseInt(username ?? "", 10);
+    return Number.isFinite(until) && until * 1000 < now;
+  });
 }

@@ -69,13 +69,19 @@ private struct Fields: Decodable {
     var candidate: String?
     var current: String?
     var reason: String?
+    /// A word in `mode`, an object in `stats`, which goes into ``report``.
     var peer: String?
     var report = ViewerReport()
 
     enum CodingKeys: String, CodingKey {
         case type, viewer, sdp, candidate, current, reason, peer
         case fps, framesDecoded, framesDropped, freezes, freezeSeconds, bufferMilliseconds, behindLive
-        case firstFrameMilliseconds, width, height
+        case firstFrameMilliseconds, width, height, isHidden, decodeMilliseconds, freezeShare, dropShare
+    }
+
+    private enum PeerKeys: String, CodingKey {
+        case firstFrameMilliseconds, packetsReceived, packetsLost, framesDecoded, jitterMilliseconds
+        case roundTripMilliseconds, serverError, areCredentialsExpired
     }
 
     init(from decoder: any Decoder) throws {
@@ -103,5 +109,27 @@ private struct Fields: Decodable {
         report.firstFrameMilliseconds = number(.firstFrameMilliseconds, atMost: 1e9)
         report.width = number(.width, atMost: 65_535).map { Int($0) }
         report.height = number(.height, atMost: 65_535).map { Int($0) }
+        report.isHidden = try? values.decodeIfPresent(Bool.self, forKey: .isHidden)
+        report.decodeMilliseconds = number(.decodeMilliseconds, atMost: 1e6)
+        report.freezeShare = number(.freezeShare, atMost: 1)
+        report.dropShare = number(.dropShare, atMost: 1)
+        report.peer = (try? values.nestedContainer(keyedBy: PeerKeys.self, forKey: .peer)).map { Self.peer($0) }
+    }
+
+    private static func peer(_ values: KeyedDecodingContainer<PeerKeys>) -> PeerReport {
+        func number(_ key: PeerKeys, atMost limit: Double) -> Double? {
+            guard let value = try? values.decodeIfPresent(Double.self, forKey: key), value.isFinite else { return nil }
+            return min(max(value, 0), limit)
+        }
+        var report = PeerReport()
+        report.firstFrameMilliseconds = number(.firstFrameMilliseconds, atMost: 1e9)
+        report.packetsReceived = number(.packetsReceived, atMost: 1e15).map { UInt64($0) }
+        report.packetsLost = number(.packetsLost, atMost: 1e15).map { UInt64($0) }
+        report.framesDecoded = number(.framesDecoded, atMost: 1e15).map { UInt64($0) }
+        report.jitterMilliseconds = number(.jitterMilliseconds, atMost: 1e6)
+        report.roundTripMilliseconds = number(.roundTripMilliseconds, atMost: 1e6)
+        report.serverError = number(.serverError, atMost: 999).map { Int($0) }
+        report.areCredentialsExpired = try? values.decodeIfPresent(Bool.self, forKey: .areCredentialsExpired)
+        return report
     }
 }

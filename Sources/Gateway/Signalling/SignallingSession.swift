@@ -136,7 +136,11 @@ struct SignallingSession: Sendable {
                     await core.service.candidate(candidate, viewer: viewer.id)
                 case .mode(let playing, let reason, let peerIsClosed):
                     // What was measured of the other delivery says nothing about this one.
-                    if report.playing != playing { report = ViewerReport() }
+                    if report.playing != playing {
+                        let peer = report.peer
+                        report = ViewerReport()
+                        report.peer = peer
+                    }
                     report.playing = playing
                     report.reason = reason
                     await core.service.report(report, viewer: viewer.id)

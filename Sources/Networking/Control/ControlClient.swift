@@ -142,6 +142,11 @@ public final class ControlClient: RelayService {
         (try? await ask(ControlRequest(id: 0, kind: .events, events: request)).events) ?? []
     }
 
+    /// Ended WebRTC sessions; none without a relay.
+    public func attempts(_ request: AttemptsRequest) async -> [AttemptSnapshot] {
+        (try? await ask(ControlRequest(id: 0, kind: .attempts, attempts: request)).attempts) ?? []
+    }
+
     /// Asks for a change; refused without a relay.
     public func submit(_ command: Command) async -> CommandReply {
         do throws(ControlError) {

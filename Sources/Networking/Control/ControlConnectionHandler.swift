@@ -129,6 +129,14 @@ final class ControlConnectionHandler: ChannelInboundHandler {
                 reply.events = await service.events(events)
                 return reply
             }
+        case .attempts:
+            let attempts = request.attempts ?? AttemptsRequest()
+            later(reply) { [reply] in
+                var reply = reply
+                reply.kind = .attempts
+                reply.attempts = await service.attempts(attempts)
+                return reply
+            }
         case .submit:
             guard let command = request.command, Self.isSane(command) else {
                 reply.kind = .submit

@@ -16,6 +16,8 @@ struct ControlRequest: Codable, Sendable {
         case history
         /// Older events: ``ControlRequest/events``.
         case events
+        /// Ended WebRTC sessions: ``ControlRequest/attempts``.
+        case attempts
         /// A change: ``ControlRequest/command``.
         case submit
     }
@@ -25,6 +27,7 @@ struct ControlRequest: Codable, Sendable {
     var kind: Kind
     var history: HistoryRequest?
     var events: EventsRequest?
+    var attempts: AttemptsRequest?
     var command: Command?
 }
 
@@ -37,6 +40,7 @@ struct ControlReply: Codable, Sendable {
         case subscribe
         case history
         case events
+        case attempts
         case submit
         /// The request was not understood, or the client may not ask; `error` says why.
         case error
@@ -51,6 +55,7 @@ struct ControlReply: Codable, Sendable {
     var snapshot: Snapshot?
     var history: HistoryReply?
     var events: [EventSnapshot]?
+    var attempts: [AttemptSnapshot]?
     var reply: CommandReply?
     var error: String?
 }
@@ -58,7 +63,7 @@ struct ControlReply: Codable, Sendable {
 /// Version and limits of the control protocol.
 enum ControlProtocol {
     /// Increases when old clients would misunderstand.
-    static let version = 1
+    static let version = 2
     /// Longest frame a relay accepts: a command or a request for 256 series.
     static let requestLimit = 64 * 1024
     /// Longest frame a client accepts: a snapshot of some thousand viewers.

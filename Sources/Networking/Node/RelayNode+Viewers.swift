@@ -17,9 +17,11 @@ extension RelayNode {
         guard let shard = shard(viewer: viewer) else { throw .noViewer }
         let result = await shard.run { driver -> Result<String, ViewerRefusal> in
             Result { () throws(ViewerRefusal) in
-                try driver.perform { (shard, now, effects) throws(ViewerRefusal) in
+                let answer = try driver.perform { (shard, now, effects) throws(ViewerRefusal) in
                     try shard.offer(sdp, viewer: viewer, at: now, into: &effects)
                 }
+                driver.perform { shard, now, _ in shard.answered(viewer: viewer, at: now) }
+                return answer
             }
         }
         return try result.get()

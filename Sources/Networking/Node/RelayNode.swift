@@ -13,6 +13,8 @@ public final class RelayNode: ViewerService {
     public let media: MediaPlane
     /// What happened.
     public let events: EventLog
+    /// WebRTC sessions that ended.
+    let attemptLog: AttemptLog
     /// Maps the monotonic clock to wall clock time.
     public let clock: RelayClock
 
@@ -35,6 +37,7 @@ public final class RelayNode: ViewerService {
     private init(
         media: MediaPlane,
         events: EventLog,
+        attempts: AttemptLog,
         clock: RelayClock,
         shards: [ShardHandle],
         cameraShards: [String: Int],
@@ -45,6 +48,7 @@ public final class RelayNode: ViewerService {
     ) {
         self.media = media
         self.events = events
+        attemptLog = attempts
         self.clock = clock
         self.shards = shards
         self.cameraShards = cameraShards
@@ -84,6 +88,7 @@ public final class RelayNode: ViewerService {
         let now = MonotonicClock.now()
         let clock = RelayClock(monotonicNow: now, unixMilliseconds: MonotonicClock.wallMilliseconds())
         let events = EventLog()
+        let attempts = AttemptLog()
         let history = HistoryStore()
         let sampler = NodeSampler(
             configuration: configuration,
@@ -118,6 +123,7 @@ public final class RelayNode: ViewerService {
                         shard: RelayShard(
                             configuration: shardConfiguration,
                             events: events,
+                            attempts: attempts,
                             random: SystemRandomNumberGenerator(),
                             at: MonotonicClock.now()
                         ),
@@ -151,6 +157,7 @@ public final class RelayNode: ViewerService {
         let node = RelayNode(
             media: media,
             events: events,
+            attempts: attempts,
             clock: clock,
             shards: handles,
             cameraShards: cameraShards,
@@ -233,6 +240,11 @@ public final class RelayNode: ViewerService {
     /// Older events.
     public func events(_ request: EventsRequest) async -> [EventSnapshot] {
         events.newest(min(max(request.limit, 1), 1_000), before: request.before)
+    }
+
+    /// WebRTC sessions that ended in the last hour.
+    public func attempts(_ request: AttemptsRequest) async -> [AttemptSnapshot] {
+        attemptLog.newest(request, now: clock.wallMilliseconds(at: MonotonicClock.now()))
     }
 
     /// Asks for a change; the shard of the camera or viewer decides.

@@ -183,7 +183,8 @@ final class ShardDriver {
         let lateness = delays.median(at: now).map { Duration.nanoseconds(Int64($0 * 1e6)) }
         shard.noteLoad(lateness: lateness, overflowed: overflowed, at: now)
         overflowed = 0
-        let next = publish(shard.snapshot(at: now), delays.percentile99(at: now))
+        let loopDelay = delays.percentile99(at: now)
+        let next = publish(shard.snapshot(at: now, loopDelay: loopDelay), loopDelay)
         publishTimer?.set(now + next, at: now)
     }
 

@@ -85,6 +85,8 @@ public protocol RelayService: Sendable {
     func history(_ request: HistoryRequest) async -> HistoryReply
     /// Older events.
     func events(_ request: EventsRequest) async -> [EventSnapshot]
+    /// WebRTC sessions that ended in the last hour, newest first.
+    func attempts(_ request: AttemptsRequest) async -> [AttemptSnapshot]
     /// Asks for a change.
     func submit(_ command: Command) async -> CommandReply
 }

@@ -307,9 +307,10 @@ extension RelayShard {
 }
 
 extension Double {
-    /// One digit after the point, without Foundation.
+    /// One digit after the point, without Foundation; `-` for what is no number.
     var tenths: String {
-        let value = Int((self * 10).rounded())
+        guard isFinite else { return "-" }
+        let value = Int((Swift.min(Swift.max(self, -1e12), 1e12) * 10).rounded())
         return "\(value / 10).\(abs(value % 10))"
     }
 }

@@ -104,7 +104,7 @@ extension RelayShard {
         let isChange = camera.stream.describe(derive(tracks.map(\.format), for: camera, into: &effects))
         if isChange {
             for viewer in viewers.values where viewer.camera === camera && viewer.peer != nil {
-                endPeer(of: viewer, at: now, into: &effects)
+                endPeer(of: viewer, .relay("the camera's codecs changed"), at: now, into: &effects)
                 log(.info, "must connect again: the camera's codecs changed", viewer: viewer.id, at: now)
             }
             closeHLS(of: camera, at: now, into: &effects)

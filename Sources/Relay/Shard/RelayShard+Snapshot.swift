@@ -8,7 +8,10 @@ import Wire
 
 extension RelayShard {
     /// Everything there is to see of this shard.
-    public func snapshot(at now: Instant) -> ShardSnapshot {
+    ///
+    /// - Parameter loopDelay: How late its loop runs its timers (99th percentile), in milliseconds; where that is long,
+    ///   viewers suffer by our fault.
+    public func snapshot(at now: Instant, loopDelay: Double? = nil) -> ShardSnapshot {
         var result = ShardSnapshot()
         var watching: [ObjectIdentifier: (webrtc: Int, hls: Int)] = [:]
         for viewer in viewers.values {
@@ -32,6 +35,7 @@ extension RelayShard {
                 shown.severity = health.severity
                 shown.why = health.why
                 shown.hint = health.hint
+                shown.score = ViewerScore(of: shown, camera: camera, loopDelay: loopDelay)
             }
             result.viewers.append(shown)
             result.bitrateOut += shown.bitrate ?? 0
@@ -151,6 +155,7 @@ extension RelayShard {
         shown.bitrate = viewer.sent.rate(at: now).map { $0 * 8 }
         shown.bytes = viewer.bytesOfEarlierPeers + (status?.bytesSent ?? 0) + viewer.hlsBytes
         shown.report = viewer.report
+        shown.reportAge = viewer.reportedAt.map { (now - $0).inSeconds }
         shown.behindLive = behindLive(viewer, at: now)
         if let status {
             show(status, of: viewer, in: &shown)
@@ -158,6 +163,8 @@ extension RelayShard {
         }
         shown.state = state(of: viewer, status, at: now)
         shown.ladder = ladder(of: viewer, status)
+        shown.attempts = viewer.attempts
+        shown.verdict = verdict(of: viewer, status, at: now)
         if viewer.delivery == .hls {
             shown.path = viewer.lastHLSRequestAt == nil ? nil : "hls/\(viewer.hlsScheme)"
             shown.notes = [viewer.camera.silence(for: .hls, at: now)].compactMap { $0 }
@@ -171,18 +178,18 @@ extension RelayShard {
 
     private func show(_ status: PeerStatus, of viewer: Viewer, in shown: inout ViewerSnapshot) {
         shown.ice = status.isSuspended ? "suspended" : status.ice.rawValue
-        shown.dtls = dtlsText(status.dtls)
-        shown.srtp = status.srtpProfile.map { $0 == .aeadAES128GCM ? "AEAD_AES_128_GCM" : "AES128_CM_HMAC_SHA1_80" }
+        shown.dtls = status.dtls.text
+        shown.srtp = status.srtpProfile?.name
         shown.roundTrip = status.roundTripTime?.inMilliseconds
         shown.nacks = status.nackCount
         shown.plis = status.pliCount + status.firCount
         shown.retransmitted = status.tracks.reduce(0) { $0 + $1.retransmittedPackets }
         let video = status.tracks.first { $0.kind == .video } ?? status.tracks.first
-        shown.loss = video?.fractionLost.map { $0 * 100 }
+        shown.loss = status.lossPercent
+        shown.queuedPackets = status.queuedPackets
+        shown.queuedBytes = status.queuedBytes
         shown.jitter = video?.jitter?.inMilliseconds
-        if viewer.delivery == .webrtc, let pair = status.pairs.first(where: \.isSelected) {
-            shown.path = "\(pair.remote.kind.rawValue)/\(pair.remote.transport.rawValue)"
-        }
+        if viewer.delivery == .webrtc { shown.path = status.path }
     }
 
     private func show(
@@ -193,7 +200,6 @@ extension RelayShard {
         at now: Instant
     ) {
         shown.retransmittedBytes = status.tracks.reduce(0) { $0 + $1.retransmittedBytes }
-        shown.queuedBytes = status.queuedBytes
         shown.queueDropped = status.packetsDropped
         shown.quality = ViewerSnapshot.QualitySnapshot(
             rung: quality.rung.rawValue,
@@ -204,16 +210,6 @@ extension RelayShard {
             leftOut: status.packetsLeftOut,
             hold: quality.hold.inSeconds
         )
-    }
-
-    private func dtlsText(_ dtls: PeerStatus.DTLS) -> String {
-        switch dtls {
-        case .new: "new"
-        case .connecting: "connecting"
-        case .connected: "connected"
-        case .failed(let reason): "failed: \(reason)"
-        case .closed: "closed"
-        }
     }
 
     private func state(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> ViewerState {
@@ -256,58 +252,6 @@ extension RelayShard {
             return nil
         }
         return max(0, max(joined, newest).inSeconds)
-    }
-
-    private func ladder(of viewer: Viewer, _ status: PeerStatus?) -> [ViewerSnapshot.LadderStep] {
-        var steps: [(String, Instant?)] = []
-        if let ladder = status?.ladder {
-            steps = [
-                ("offer", ladder.offer), ("first check", ladder.firstCheck), ("nominated", ladder.nominated),
-                ("DTLS", ladder.dtlsConnected), ("first RTP", ladder.firstRTP),
-                ("first RR", ladder.firstReceiverReport),
-            ]
-        }
-        steps += [
-            ("playlist", viewer.firstHLSPlaylistAt), ("first part", viewer.firstHLSMediaAt),
-            ("first frame", viewer.firstFrameAt),
-        ]
-        return steps.compactMap { name, at in
-            at.map { .init(name: name, after: ($0 - viewer.joinedAt).inMilliseconds) }
-        }
-    }
-
-    private func pairs(of viewer: Viewer, _ status: PeerStatus, at now: Instant) -> [PairSnapshot] {
-        status.pairs.enumerated().map { index, pair in
-            var shown = PairSnapshot(
-                id: "\(viewer.id)/\(index + 1)",
-                viewer: viewer.id,
-                camera: viewer.camera.name,
-                local: "\(pair.local.kind.rawValue) \(pair.local.address)",
-                remote: "\(pair.remote.kind.rawValue) \(pair.remote.address)",
-                transport: pair.remote.transport.rawValue,
-                state: pair.state.rawValue
-            )
-            shown.isNominated = pair.isNominated
-            shown.roundTrip = pair.roundTripTime?.inMilliseconds
-            shown.checksReceived = UInt64(max(0, pair.checksReceived))
-            shown.checksSent = UInt64(max(0, pair.checksSent))
-            shown.answersReceived = UInt64(max(0, pair.responsesReceived))
-            shown.bytesSent = pair.bytesSent
-            shown.bytesReceived = pair.bytesReceived
-            shown.lastActivity = pair.lastActivity.map { (now - $0).inSeconds }
-            return shown
-        }
-            + status.hiddenCandidates.enumerated().map { index, name in
-                PairSnapshot(
-                    id: "\(viewer.id)/h\(index + 1)",
-                    viewer: viewer.id,
-                    camera: viewer.camera.name,
-                    local: status.localCandidates.first.map { "\($0.kind.rawValue) \($0.address)" } ?? "-",
-                    remote: "host \(name)",
-                    transport: "udp",
-                    state: "hidden"
-                )
-            }
     }
 
     // MARK: - HLS

@@ -92,9 +92,17 @@ extension RelayShard {
         guard let viewer = viewers[id] else { throw ViewerRefusal(.notFound, "this viewer's session is over") }
         let camera = viewer.camera
         if policy(for: camera) == .hls {
+            archiveRefusal(of: viewer, "WebRTC is switched off for this camera", cause: nil, at: now)
             throw ViewerRefusal(.policy, "WebRTC is switched off for this camera; use HLS")
         }
         if camera.reordersPictures {
+            archiveRefusal(
+                of: viewer,
+                "the camera's pictures are reordered (B-frames)",
+                remedy: "Switch B-frames off in the camera and restart it, or leave its viewers on HLS.",
+                cause: .camera,
+                at: now
+            )
             throw ViewerRefusal(
                 .incompatible,
                 "this camera's pictures are reordered (B-frames), which WebRTC cannot show; use HLS"
@@ -102,6 +110,7 @@ extension RelayShard {
         }
         guard !camera.stream.tracks.isEmpty else {
             let why = camera.reason.isEmpty ? "the camera is not ready" : camera.reason
+            archiveRefusal(of: viewer, "the camera has nothing to show yet: \(why)", cause: .camera, at: now)
             throw ViewerRefusal(.unavailable, "\(camera.name) has nothing to show yet: \(why)", retryAfter: 2)
         }
         let peer: Peer
@@ -122,6 +131,7 @@ extension RelayShard {
             )
         } catch {
             log(.warning, "WebRTC refused: \(error.problem)", camera: camera.name, viewer: id, at: now)
+            archiveRefusal(of: viewer, error.problem, remedy: error.way, cause: error.cause, at: now)
             let text = [error.problem, error.remedy].compactMap { $0 }.joined(separator: " ")
             switch error.httpStatus {
             case 503: throw ViewerRefusal(.unavailable, text, retryAfter: 1)
@@ -129,8 +139,12 @@ extension RelayShard {
             default: throw ViewerRefusal(.malformed, text)
             }
         }
-        endPeer(of: viewer, at: now, into: &effects)
+        endPeer(of: viewer, .client("a new offer took its place"), at: now, into: &effects)
         viewer.peer = peer
+        viewer.attempts += 1
+        viewer.offeredAt = now
+        viewer.peerFirstFrameAt = nil
+        viewer.report?.peer = nil
         viewer.meteredPeerBytes = 0
         if viewer.switchingTo == nil, viewer.delivery == .hls, viewer.control != .page { viewer.delivery = .webrtc }
         viewersByUfrag[peer.localUfrag] = viewer
@@ -139,6 +153,9 @@ extension RelayShard {
         schedule(viewer)
         return peer.answer
     }
+
+    /// The answer to the viewer's offer has been handed over.
+    public func answered(viewer id: String, at now: Instant) { viewers[id]?.peer?.answered(at: now) }
 
     /// A trickled remote candidate.
     public func candidate(
@@ -168,6 +185,11 @@ extension RelayShard {
                 viewer.joinedAt + .milliseconds(Int64(clampingMilliseconds: $0))
             }
             viewer.firstFrameAt = min(measured ?? now, now)
+        }
+        if let offeredAt = viewer.offeredAt, viewer.peer != nil, viewer.peerFirstFrameAt == nil,
+            let measured = report.peer?.firstFrameMilliseconds
+        {
+            viewer.peerFirstFrameAt = min(offeredAt + .milliseconds(Int64(clampingMilliseconds: measured)), now)
         }
         if let playing = report.playing, playing != viewer.delivery {
             let reason = report.reason.flatMap { $0.isEmpty ? nil : ": \($0)" } ?? ""
@@ -203,13 +225,15 @@ extension RelayShard {
     /// The viewer ends its session.
     public func leave(viewer id: String, reason: String, at now: Instant, into effects: inout [ShardEffect]) {
         guard let viewer = viewers[id] else { return }
+        endPeer(of: viewer, .client(reason), at: now, into: &effects)
         end(viewer, reason: reason, retryAfter: nil, at: now, into: &effects)
     }
 
     /// The viewer's peer ends, the viewer stays.
     public func closePeer(viewer id: String, at now: Instant, into effects: inout [ShardEffect]) {
         guard let viewer = viewers[id] else { return }
-        endPeer(of: viewer, at: now, into: &effects)
+        let reason = viewer.report?.reason.map { $0.isEmpty ? "" : ": \($0)" } ?? ""
+        endPeer(of: viewer, .client("the page closed it\(reason)"), at: now, into: &effects)
     }
 
     /// Ends a viewer and everything that is open for it.
@@ -220,7 +244,7 @@ extension RelayShard {
         at now: Instant,
         into effects: inout [ShardEffect]
     ) {
-        endPeer(of: viewer, at: now, into: &effects)
+        endPeer(of: viewer, .relay(reason), at: now, into: &effects)
         if let channel = viewer.channel {
             effects.append(.message(viewer: viewer.id, channel: channel, .bye(reason: reason, retryAfter: retryAfter)))
             effects.append(.endMessages(viewer: viewer.id, channel: channel))
@@ -232,16 +256,28 @@ extension RelayShard {
     }
 
     /// Ends a viewer's WebRTC session.
-    func endPeer(of viewer: Viewer, at now: Instant, into effects: inout [ShardEffect]) {
+    func endPeer(
+        of viewer: Viewer,
+        _ end: AttemptFacts.End,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
         guard let peer = viewer.peer else { return }
         peer.close(.closedByServer("the viewer moved on"), at: now, into: &outgoing)
-        forgetPeer(of: viewer, into: &effects)
+        forgetPeer(of: viewer, end, at: now, into: &effects)
     }
 
-    private func forgetPeer(of viewer: Viewer, into effects: inout [ShardEffect]) {
+    private func forgetPeer(
+        of viewer: Viewer,
+        _ end: AttemptFacts.End,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
         guard let peer = viewer.peer else { return }
+        let status = peer.status
+        archive(status, of: viewer, end, at: now)
         viewer.camera.stream.unsubscribe(viewer)
-        viewer.bytesOfEarlierPeers += peer.status.bytesSent
+        viewer.bytesOfEarlierPeers += status.bytesSent
         viewer.peer = nil
         viewer.isSubscribed = false
         viewer.peerReadyAt = nil
@@ -293,7 +329,7 @@ extension RelayShard {
                 // A camera cannot be asked over RTSP; the cache answers, or the next keyframe does.
                 _ = viewer.camera.stream.refresh(viewer, at: now)
             case .closed(let reason):
-                forgetPeer(of: viewer, into: &effects)
+                forgetPeer(of: viewer, .peer(reason), at: now, into: &effects)
                 if viewer.control == .whep {
                     end(viewer, reason: reason.text, retryAfter: nil, at: now, into: &effects)
                 } else {

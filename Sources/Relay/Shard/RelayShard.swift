@@ -46,6 +46,7 @@ public struct ShardConfiguration: Sendable {
 public final class RelayShard {
     let configuration: ShardConfiguration
     let events: EventLog
+    let attempts: AttemptLog
     var random: any RandomNumberGenerator
 
     /// Datagrams for viewers; the shell sends and empties it after every batch of inputs.
@@ -75,11 +76,13 @@ public final class RelayShard {
     public init(
         configuration: ShardConfiguration,
         events: EventLog,
+        attempts: AttemptLog = AttemptLog(),
         random: any RandomNumberGenerator,
         at now: Instant
     ) {
         self.configuration = configuration
         self.events = events
+        self.attempts = attempts
         self.random = random
         housekeepingAt = now
         deadline = now

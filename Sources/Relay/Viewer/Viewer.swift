@@ -48,6 +48,14 @@ final class Viewer: Scheduled {
     /// The peer takes media.
     var isSubscribed = false
     var peerReadyAt: Instant?
+    /// Offers it has made.
+    var attempts = 0
+    /// When the newest offer came.
+    var offeredAt: Instant?
+    /// When the first frame of the newest session was decoded, as the page measured it.
+    var peerFirstFrameAt: Instant?
+    /// What was wrong with its last WebRTC session that ended; `nil` when nothing was.
+    var lastVerdict: Verdict?
     /// Bytes sent by earlier peers of this viewer.
     var bytesOfEarlierPeers: UInt64 = 0
     /// What the newest peer had sent when the meter was last fed.

@@ -1,4 +1,3 @@
-import WebRTC
 import Wire
 
 /// How bad a viewer's picture is, why, and what helps, from what its snapshot says.
@@ -19,6 +18,10 @@ struct ViewerHealth: Equatable {
             severity = .warning
             why = "is \(Int(behind)) s behind live"
             hint = "Its network or device does not keep up."
+        } else if let verdict = viewer.verdict, verdict.severity >= .warning, viewer.requested != .hls {
+            severity = .info
+            why = "watches by HLS: \(verdict.text)"
+            hint = verdict.remedy
         }
         if severity == .ok, let report = viewer.report, let freezes = report.freezes, freezes > 0,
             let seconds = report.freezeSeconds, seconds > 0.02 * viewer.age, seconds > 1
@@ -31,18 +34,13 @@ struct ViewerHealth: Equatable {
 
     private mutating func judgeWebRTC(_ viewer: ViewerSnapshot) {
         let canSwitch = viewer.control == .page ? "s moves this viewer to HLS." : ""
-        if viewer.state == .connecting {
-            guard viewer.age > Self.slowConnect else { return }
+        if let verdict = viewer.verdict, verdict.severity >= .warning {
+            severity = verdict.severity
+            why = verdict.text
+            hint = verdict.remedy
+        } else if let quality = viewer.thinned {
             severity = .warning
-            let hasCheck = viewer.ladder.contains { $0.name == "first check" }
-            why =
-                hasCheck
-                ? "checks arrive, but DTLS has not completed"
-                : "no connectivity check has arrived: UDP to the media port is blocked, or the address is not reachable"
-            hint = hasCheck ? "" : "Let the client's network reach the media port, or force HLS."
-        } else if let quality = viewer.quality, let rung = QualityRung(rawValue: quality.rung), rung != .full {
-            severity = .warning
-            why = "\(rung.text): \(quality.reason)"
+            why = "\(quality.text): \(quality.reason)"
             hint = "Its way carries less than the camera sends; full quality is tried again by itself."
         } else if let loss = viewer.loss, loss >= Self.lossWarning {
             severity = loss >= Self.lossCritical ? .critical : .warning
@@ -55,11 +53,13 @@ struct ViewerHealth: Equatable {
         } else if viewer.state == .silent {
             severity = .warning
             why = "nothing heard from it; ends soon"
+        } else if let verdict = viewer.verdict {
+            severity = verdict.severity
+            why = verdict.text
+            hint = verdict.remedy
         }
     }
 
-    /// Seconds to connect after which something is wrong.
-    private static let slowConnect = 4.0
     /// Percent.
     private static let lossWarning = 2.0
     /// Percent.

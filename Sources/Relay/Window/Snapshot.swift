@@ -7,7 +7,7 @@ import Wire
 /// measured over the last second or two; a value that is not known is `nil`, never zero.
 public struct Snapshot: Codable, Sendable {
     /// Version of this structure; changes when a field changes its meaning or goes.
-    public var schema = 1
+    public var schema = 2
     /// When the values were read, on the relay's monotonic clock.
     public var sampledAt: Instant
     /// The same moment as milliseconds since the Unix epoch.

@@ -1,3 +1,5 @@
+import WebRTC
+
 /// Through what a viewer can be told something.
 public enum ControlChannel: String, Codable, Sendable {
     /// Our page: WebSocket signalling, can be switched.
@@ -74,12 +76,18 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var retransmittedBytes: UInt64 = 0
     /// What it gets of the stream by WebRTC, and why; `nil` without a WebRTC session.
     public var quality: QualitySnapshot?
-    /// Bytes that wait to be sent to it, paced.
+    /// Packets that wait to be sent to it, paced; `nil` without a WebRTC session.
+    public var queuedPackets: Int?
+    /// Bytes in them.
     public var queuedBytes = 0
     /// Packets that waited and were dropped up to the next keyframe, because it did not keep up.
     public var queueDropped: UInt64 = 0
     /// What its page reported last; `nil` for clients without a page.
     public var report: ViewerReport?
+    /// Seconds since then.
+    public var reportAge: Double?
+    /// How well it is served; `nil` where there is nothing to judge yet.
+    public var score: ViewerScore?
     /// Seconds behind live: reported by the page, otherwise derived from what it requests; `nil` when unknown.
     public var behindLive: Double?
     /// ICE state in words; `nil` for HLS.
@@ -88,16 +96,27 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var dtls: String?
     /// SRTP profile; `nil` until negotiated.
     public var srtp: String?
-    /// Handshake steps with milliseconds after joining: `offer`, `answer`, `first check`, `nominated`, `DTLS`,
-    /// `first RTP`, `first RR`, `first frame`; or for HLS `playlist`, `first part`, `first frame`.
+    /// Handshake steps with milliseconds after joining: `offer`, `answer`, `first check`, `nominated`, `DTLS begun`,
+    /// `DTLS`, `first RTP`, `first RR`, `first frame`; or for HLS `playlist`, `first part`, `first frame`.
     public var ladder: [LadderStep]
+    /// WebRTC sessions it has begun, the present one included.
+    public var attempts: Int
+    /// What is wrong with its WebRTC session, or with the last one it had; `nil` when nothing is known to be.
+    public var verdict: Verdict?
     /// What is missing for it, such as `no sound for WebRTC viewers: …`.
     public var notes: [String]
+
+    /// Where it stands on the quality ladder, while it gets less than everything.
+    public var thinned: QualitySnapshot? {
+        quality.flatMap { QualityRung(rawValue: $0.rung) == .full ? nil : $0 }
+    }
 
     /// Where a WebRTC viewer stands on the quality ladder.
     public struct QualitySnapshot: Codable, Sendable, Equatable {
         /// `full`, `reduced` (droppable pictures left out), `keyframes` or `hls`.
         public var rung: String
+        /// The rung in words.
+        public var text: String { QualityRung(rawValue: rung)?.text ?? rung }
         /// What brought it there, with the numbers; empty at the start.
         public var reason: String
         /// Seconds it has been there.
@@ -165,6 +184,7 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
         plis = 0
         retransmitted = 0
         ladder = []
+        attempts = 0
         notes = []
     }
 }
@@ -195,6 +215,39 @@ public struct ViewerReport: Codable, Sendable, Equatable {
     public var width: Int?
     /// Picture size shown.
     public var height: Int?
+    /// The page is in the background, where browsers show fewer frames or none.
+    public var isHidden: Bool?
+    /// Milliseconds a frame takes to decode, over the last interval.
+    public var decodeMilliseconds: Double?
+    /// Seconds of the last interval in which the picture stood still, as a share from 0 to 1.
+    public var freezeShare: Double?
+    /// Share of the last interval's frames that were decoded and not shown, from 0 to 1.
+    public var dropShare: Double?
+    /// What the page knows of its WebRTC session, whichever delivery it shows; `nil` without one.
+    public var peer: PeerReport?
+
+    /// Creates an empty report.
+    public init() {}
+}
+
+/// A page's own view of its WebRTC session.
+public struct PeerReport: Codable, Sendable, Equatable {
+    /// Milliseconds from its offer to the first frame decoded.
+    public var firstFrameMilliseconds: Double?
+    /// RTP packets of video received.
+    public var packetsReceived: UInt64?
+    /// RTP packets of video missing.
+    public var packetsLost: UInt64?
+    /// Frames decoded.
+    public var framesDecoded: UInt64?
+    /// Interarrival jitter in milliseconds.
+    public var jitterMilliseconds: Double?
+    /// Round trip of its own checks in milliseconds.
+    public var roundTripMilliseconds: Double?
+    /// Error code of its last failed STUN or TURN server, such as 401 or 701.
+    public var serverError: Int?
+    /// The TURN credentials it was given were too old by then.
+    public var areCredentialsExpired: Bool?
 
     /// Creates an empty report.
     public init() {}
@@ -214,14 +267,18 @@ public struct PairSnapshot: Codable, Sendable, Identifiable {
     public var remote: String
     /// `udp` or `tcp`.
     public var transport: String
-    /// `waiting`, `in-progress`, `succeeded`, `failed`.
+    /// `waiting`, `in-progress`, `succeeded`, `failed`; `hidden` for a name that only the client's network resolves.
     public var state: String
-    /// Media goes here.
+    /// The client chose it, or media goes here.
     public var isNominated: Bool
+    /// Media goes here.
+    public var isSelected: Bool
     /// Round trip of our own checks in milliseconds.
     public var roundTrip: Double?
     /// Checks received from the client.
     public var checksReceived: UInt64
+    /// Of these, the ones answered with success.
+    public var checksAnswered: UInt64
     /// Checks we sent.
     public var checksSent: UInt64
     /// Answers to them.
@@ -251,7 +308,9 @@ public struct PairSnapshot: Codable, Sendable, Identifiable {
         self.transport = transport
         self.state = state
         isNominated = false
+        isSelected = false
         checksReceived = 0
+        checksAnswered = 0
         checksSent = 0
         answersReceived = 0
         bytesSent = 0

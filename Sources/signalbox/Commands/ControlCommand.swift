@@ -110,11 +110,17 @@ extension ControlCommand {
     }
 
     struct Pairs: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the ICE candidate pairs.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the ICE candidate pairs, of sessions that live or of those that ended in the last hour."
+        )
         @OptionGroup var options: ControlOptions
+        @Flag(help: "WebRTC sessions that ended in the last hour, with their verdicts; pairs and evidence with --json.")
+        var ended = false
+        @Option(help: "Only those of this viewer.") var viewer: String?
 
         func run() async throws {
-            let pairs = try await options.snapshot().pairs
+            if ended { return try await listEnded() }
+            let pairs = try await options.snapshot().pairs.filter { viewer == nil || $0.viewer == viewer }
             var table = Table(
                 "PAIR",
                 "CAMERA",
@@ -142,6 +148,27 @@ extension ControlCommand {
                 )
             }
             try options.print(pairs, orTable: table)
+        }
+
+        private func listEnded() async throws {
+            let client = try await connect(options.stateOptions)
+            let attempts = await client.attempts(AttemptsRequest(viewer: viewer))
+            await client.close()
+            var table = Table("ENDED", "VIEWER", "CAMERA", "CLIENT", "LASTED", "REACHED", "PAIRS", "CHECKED", "VERDICT")
+            for attempt in attempts {
+                table.add(
+                    Date(timeIntervalSince1970: Double(attempt.endedAt) / 1000).formatted(.iso8601),
+                    attempt.viewer,
+                    attempt.camera,
+                    "\(attempt.client) \(attempt.remote)",
+                    String(format: "%.1f s", attempt.duration),
+                    attempt.ladder.last?.name,
+                    "\(attempt.pairs.count)",
+                    "\(attempt.pairs.count { $0.checksReceived > 0 })",
+                    attempt.verdict.text + (attempt.repeats > 0 ? " (\(attempt.repeats + 1) times)" : "")
+                )
+            }
+            try options.print(attempts, orTable: table)
         }
     }
 

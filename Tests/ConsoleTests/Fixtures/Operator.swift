@@ -36,6 +36,7 @@ struct Operator {
         self.snapshot = snapshot
         model.apply(snapshot, at: now)
         if let request = model.wantedHistory { model.apply(RelayFixture.history(request), to: request, at: now) }
+        if let request = model.wantedAttempts { model.apply(RelayFixture.attempts(request), at: now) }
     }
 
     /// Time passes; the relay goes on, unless it is silent.
@@ -56,6 +57,7 @@ struct Operator {
             effects += model.handle(key, at: now)
         }
         if let request = model.wantedHistory { model.apply(RelayFixture.history(request), to: request, at: now) }
+        if let request = model.wantedAttempts { model.apply(RelayFixture.attempts(request), at: now) }
     }
 
     mutating func type(_ text: String) {

@@ -191,6 +191,8 @@ enum RelayFixture {
         viewer.jitter = isHLS ? nil : 4
         viewer.nacks = UInt64(number % 7)
         viewer.plis = UInt64(number % 3)
+        viewer.queuedPackets = isHLS ? nil : 0
+        viewer.score = ViewerScore(value: 100)
         viewer.behindLive = isHLS ? 1.6 + wave(second, Double(number)) * 0.2 : 0.12
         if !isHLS {
             viewer.ice = "connected"
@@ -228,24 +230,125 @@ enum RelayFixture {
             (viewer.severity, viewer.loss, viewer.roundTrip, viewer.nacks, viewer.plis) = (.warning, 3.8, 212, 4120, 12)
             viewer.why = "loss 3.8 % > 2 % for 14 s, round trip 212 ms > 200 ms"
             viewer.hint = "Switch it to HLS (s): gate-north's HLS is healthy."
+            viewer.score = ViewerScore(value: 62, cause: .clientNetwork, reason: "frozen 8 % of the time")
+            (viewer.retransmittedBytes, viewer.queuedPackets, viewer.queuedBytes) = (1_700_000, 31, 36_000)
+            viewer.quality = .init(rung: "reduced", reason: "2.4M of 3.9M fit", age: 14, estimate: 2.4e6)
         case 4:
             (viewer.state, viewer.severity, viewer.bitrate) = (.waiting, .warning, 0)
             viewer.why = "ramp-02 delivers nothing"
+            viewer.score = ViewerScore(value: 0, cause: .camera, reason: "the camera is stalled")
         case 5:
             (viewer.state, viewer.severity, viewer.bitrate, viewer.path, viewer.roundTrip) = (
                 .connecting, .critical, nil, nil, nil
             )
-            viewer.why = "no connectivity check received for 11 s"
-            viewer.hint = "UDP and TCP 8189 are blocked on the way: see /firewall, or switch to HLS (s)."
+            let verdict = blocked(seconds: "11.0")
+            (viewer.verdict, viewer.why, viewer.hint) = (verdict, verdict.text, verdict.remedy)
+            viewer.score = ViewerScore(value: 0, cause: .clientNetwork, reason: verdict.text)
             viewer.ice = "checking"
             viewer.dtls = "new"
             viewer.srtp = nil
             viewer.ladder = [.init(name: "offer", after: 0), .init(name: "answer", after: 3)]
-        case 6: viewer.state = .switching
+        case 6: (viewer.state, viewer.score) = (.switching, nil)
+        case 7: viewer.score = ViewerScore(value: 84, cause: .clientNetwork, reason: "13.2 s behind live")
         case 9: viewer.notes = ["no sound: AAC cannot be sent by WebRTC yet"]
         default: break
         }
         return viewer
+    }
+
+    static func blocked(seconds: String) -> Verdict {
+        Verdict(
+            .udpBlocked,
+            .warning,
+            .clientNetwork,
+            "UDP and TCP 8189 blocked from the client",
+            evidence: [
+                "0 checks received in \(seconds) s", "advertised: udp 198.51.100.4:8189, tcp 198.51.100.4:8189",
+                "the client named 0 addresses and 1 hidden behind a name", "its signalling comes from 203.0.113.6",
+                "the page reaches us by HTTPS",
+            ],
+            remedy: "Let the client's network reach UDP and TCP 8189; until then it watches by HLS."
+        )
+    }
+
+    /// An hour's ended sessions: blocked, stalled, refused, and one that simply left.
+    static func attempts(_ request: AttemptsRequest) -> [AttemptSnapshot] {
+        let stalled = Verdict(
+            .dtlsStalled,
+            .warning,
+            .clientNetwork,
+            "DTLS stalled after ClientHello",
+            evidence: ["ClientHello 30.0 s ago, no Finished", "1410 bytes received, 9640 sent on its pair"],
+            remedy: "Look for loss or a low MTU on the way to the client: our certificate needs packets of 1200 bytes."
+        )
+        let stories: [(verdict: Verdict, reached: Int, duration: Double, repeats: Int, ago: Int64)] = [
+            (blocked(seconds: "7.0"), 2, 7, 12, 9),
+            (Verdict(.clientLeft, .ok, nil, "client left after 312.4 s, while media flowed"), 8, 312.4, 0, 40),
+            (stalled, 5, 30.1, 0, 75),
+            (
+                Verdict(
+                    .refused,
+                    .warning,
+                    .clientDevice,
+                    "offer refused: The camera sends H264; the browser offers VP8, VP9.",
+                    remedy: "Play this camera by HLS in this browser."
+                ), 1, 0, 3, 610
+            ),
+        ]
+        let steps: [(String, Double)] = [
+            ("offer", 0), ("answer", 2), ("first check", 31), ("nominated", 48), ("DTLS begun", 52), ("DTLS", 96),
+            ("first RTP", 98), ("first RR", 160),
+        ]
+        return stories.enumerated().map { number, story in
+            let viewer = "v8\(number)xk2"
+            let pairs = story.verdict.rule == .refused ? [] : self.endedPairs(viewer, number, story.reached)
+            var attempt = AttemptSnapshot(
+                viewer: viewer,
+                number: story.repeats + 1,
+                camera: name(number + 2),
+                control: number == 2 ? .whep : .page,
+                startedAt: wallClock - story.ago * 1000 - Int64(story.duration * 1000),
+                endedAt: wallClock - story.ago * 1000,
+                verdict: story.verdict
+            )
+            attempt.id = UInt64(90 - number)
+            attempt.repeats = story.repeats
+            attempt.client = clients[number % clients.count]
+            attempt.remote = "203.0.113.\(number + 6)"
+            attempt.end = ["the page closed it: WebRTC did not connect in time", "the page was closed"][number % 2]
+            attempt.ladder = steps.prefix(story.reached).map { .init(name: $0.0, after: $0.1) }
+            attempt.pairs = pairs
+            guard story.verdict.rule != .refused else { return attempt }
+            attempt.ice = story.reached > 3 ? "connected" : "checking"
+            attempt.dtls = story.reached > 5 ? "connected" : "new"
+            guard story.reached > 3 else { return attempt }
+            attempt.path = "prflx/udp"
+            attempt.roundTrip = 34
+            guard story.reached > 6 else { return attempt }
+            attempt.srtp = "AEAD_AES_128_GCM"
+            attempt.loss = 0.4
+            attempt.bytes = 151_000_000
+            return attempt
+        }
+    }
+
+    private static func endedPairs(_ viewer: String, _ number: Int, _ reached: Int) -> [PairSnapshot] {
+        ["prflx 203.0.113.\(number + 6):50312", "host 4f1ce2aa.local:61002"].enumerated().map { index, remote in
+            var pair = PairSnapshot(
+                id: "\(viewer)#1/\(index)",
+                viewer: viewer,
+                camera: name(number + 2),
+                local: "host 198.51.100.4:8189",
+                remote: remote,
+                transport: "udp",
+                state: index == 1 ? "hidden" : reached > 3 ? "succeeded" : "waiting"
+            )
+            guard index == 0, reached > 3 else { return pair }
+            (pair.isNominated, pair.isSelected, pair.roundTrip, pair.lastActivity) = (true, true, 34, 0.4)
+            (pair.checksReceived, pair.checksAnswered, pair.checksSent, pair.answersReceived) = (14, 14, 9, 9)
+            (pair.bytesSent, pair.bytesReceived) = (9_640, 1_410)
+            return pair
+        }
     }
 
     static func pairs(_ viewer: ViewerSnapshot, _ second: Double) -> [PairSnapshot] {

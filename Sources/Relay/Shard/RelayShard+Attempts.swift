@@ -1,0 +1,209 @@
+import ICE
+import Media
+import RTP
+import WebRTC
+import Wire
+
+/// WebRTC sessions as the operator sees them, while they live and after.
+extension RelayShard {
+    /// What a session of this viewer is judged by.
+    func facts(
+        of viewer: Viewer,
+        _ status: PeerStatus,
+        end: AttemptFacts.End? = nil,
+        at now: Instant
+    ) -> AttemptFacts {
+        AttemptFacts(
+            status: status,
+            end: end,
+            at: now,
+            control: viewer.control,
+            clientAddress: viewer.remote,
+            report: viewer.report?.peer,
+            firstFrame: viewer.peerFirstFrameAt,
+            isCameraLive: viewer.camera.state == .live
+        )
+    }
+
+    /// What is wrong with a viewer's WebRTC session, or was with the last one while there is no better.
+    func verdict(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> Verdict? {
+        guard let status else { return viewer.lastVerdict }
+        let facts = facts(of: viewer, status, at: now)
+        return Verdict(of: facts) ?? (facts.stage.reached == .flowing ? nil : viewer.lastVerdict)
+    }
+
+    /// Remembers a session that has just ended.
+    func archive(_ status: PeerStatus, of viewer: Viewer, _ end: AttemptFacts.End, at now: Instant) {
+        guard let verdict = Verdict(of: facts(of: viewer, status, end: end, at: now)) else { return }
+        var attempt = attempt(of: viewer, verdict, from: status.ladder.offer, at: now)
+        attempt.end = end.text
+        attempt.path = status.path
+        attempt.ice = status.ice.rawValue
+        attempt.dtls = status.dtls.text
+        attempt.srtp = status.srtpProfile?.name
+        attempt.roundTrip = status.roundTripTime?.inMilliseconds
+        attempt.loss = status.lossPercent
+        attempt.bytes = status.bytesSent
+        attempt.ladder = Self.steps(
+            Self.steps(of: status) + [("first frame", viewer.peerFirstFrameAt)],
+            since: status.ladder.offer
+        )
+        attempt.pairs = pairs(of: viewer, status, attempt: viewer.attempts, at: now)
+        remember(attempt, of: viewer, at: now)
+    }
+
+    /// Remembers an offer that got no answer.
+    func archiveRefusal(of viewer: Viewer, _ problem: String, remedy: String = "", cause: Cause?, at now: Instant) {
+        viewer.attempts += 1
+        let verdict = Verdict(refusing: problem, remedy: remedy, cause: cause)
+        var attempt = attempt(of: viewer, verdict, from: now, at: now)
+        attempt.end = "the offer was refused"
+        attempt.ladder = [.init(name: "offer", after: 0)]
+        remember(attempt, of: viewer, at: now)
+    }
+
+    private func attempt(
+        of viewer: Viewer,
+        _ verdict: Verdict,
+        from start: Instant,
+        at now: Instant
+    )
+        -> AttemptSnapshot
+    {
+        var attempt = AttemptSnapshot(
+            viewer: viewer.id,
+            number: viewer.attempts,
+            camera: viewer.camera.name,
+            control: viewer.control,
+            startedAt: configuration.clock.wallMilliseconds(at: start),
+            endedAt: configuration.clock.wallMilliseconds(at: now),
+            verdict: verdict
+        )
+        attempt.client = ClientName.short(viewer.userAgent)
+        attempt.remote = viewer.remote.description
+        attempt.duration = (now - start).inSeconds
+        return attempt
+    }
+
+    private func remember(_ attempt: AttemptSnapshot, of viewer: Viewer, at now: Instant) {
+        let verdict = attempt.verdict
+        let isNews = verdict.severity >= .warning && verdict.rule != viewer.lastVerdict?.rule
+        // The reason of a refusal is logged where it is given.
+        if isNews, verdict.rule != .refused {
+            log(verdict.severity, "no WebRTC: \(verdict.text)", camera: attempt.camera, viewer: viewer.id, at: now)
+        }
+        viewer.lastVerdict = verdict.severity >= .warning ? verdict : nil
+        attempts.append(attempt)
+    }
+
+    // MARK: - Rows
+
+    /// The steps of a viewer's start, by whatever delivery.
+    func ladder(of viewer: Viewer, _ status: PeerStatus?) -> [ViewerSnapshot.LadderStep] {
+        let isPeer = viewer.delivery == .webrtc && status != nil
+        let steps =
+            (status.map { Self.steps(of: $0) } ?? []) + [
+                ("playlist", viewer.firstHLSPlaylistAt), ("first part", viewer.firstHLSMediaAt),
+                ("first frame", isPeer ? viewer.peerFirstFrameAt ?? viewer.firstFrameAt : viewer.firstFrameAt),
+            ]
+        return Self.steps(steps, since: viewer.joinedAt)
+    }
+
+    private static func steps(of status: PeerStatus) -> [(String, Instant?)] {
+        let ladder = status.ladder
+        return [
+            ("offer", ladder.offer), ("answer", ladder.answer), ("first check", ladder.firstCheck),
+            ("nominated", ladder.nominated), ("DTLS begun", ladder.dtlsStarted), ("DTLS", ladder.dtlsConnected),
+            ("first RTP", ladder.firstRTP), ("first RR", ladder.firstReceiverReport),
+        ]
+    }
+
+    private static func steps(_ steps: [(String, Instant?)], since start: Instant) -> [ViewerSnapshot.LadderStep] {
+        steps.compactMap { name, at in at.map { .init(name: name, after: ($0 - start).inMilliseconds) } }
+    }
+
+    /// All candidate pairs of a session, and the names that hide candidates.
+    ///
+    /// - Parameter attempt: Number of an ended session, which goes into the rows' ids.
+    func pairs(of viewer: Viewer, _ status: PeerStatus, attempt: Int? = nil, at now: Instant) -> [PairSnapshot] {
+        let prefix = attempt.map { "\(viewer.id)#\($0)" } ?? viewer.id
+        func row(
+            _ number: String,
+            local: String,
+            remote: String,
+            _ transport: TransportProtocol,
+            _ state: String
+        )
+            -> PairSnapshot
+        {
+            PairSnapshot(
+                id: "\(prefix)/\(number)",
+                viewer: viewer.id,
+                camera: viewer.camera.name,
+                local: local,
+                remote: remote,
+                transport: transport.rawValue,
+                state: state
+            )
+        }
+        let known = status.pairs.enumerated().map { index, pair in
+            var shown = row(
+                "\(index + 1)",
+                local: "\(pair.local.kind.rawValue) \(pair.local.address)",
+                remote: "\(pair.remote.kind.rawValue) \(pair.remote.address)",
+                pair.remote.transport,
+                pair.state.rawValue
+            )
+            shown.isNominated = pair.isNominated
+            shown.isSelected = pair.isSelected
+            shown.roundTrip = pair.roundTripTime?.inMilliseconds
+            shown.checksReceived = UInt64(max(0, pair.checksReceived))
+            shown.checksAnswered = UInt64(max(0, pair.checksAnswered))
+            shown.checksSent = UInt64(max(0, pair.checksSent))
+            shown.answersReceived = UInt64(max(0, pair.responsesReceived))
+            shown.bytesSent = pair.bytesSent
+            shown.bytesReceived = pair.bytesReceived
+            shown.lastActivity = pair.lastActivity.map { (now - $0).inSeconds }
+            return shown
+        }
+        let local = status.localCandidates.first.map { "\($0.kind.rawValue) \($0.address)" } ?? "-"
+        return known
+            + status.hiddenCandidates.enumerated().map { index, name in
+                row("h\(index + 1)", local: local, remote: "host \(name)", .udp, "hidden")
+            }
+    }
+}
+
+extension PeerStatus {
+    /// Kind and transport of the client's end of the pair in use.
+    var path: String? {
+        pairs.first(where: \.isSelected).map { "\($0.remote.kind.rawValue)/\($0.remote.transport.rawValue)" }
+    }
+
+    /// Percent of the picture's packets lost, as last reported.
+    var lossPercent: Double? {
+        (tracks.first { $0.kind == .video } ?? tracks.first)?.fractionLost.map { $0 * 100 }
+    }
+}
+
+extension PeerStatus.DTLSState {
+    var text: String {
+        switch self {
+        case .new: "new"
+        case .connecting: "connecting"
+        case .connected: "connected"
+        case .failed(let reason): "failed: \(reason)"
+        case .closed: "closed"
+        }
+    }
+}
+
+extension SRTPProfile {
+    /// The name of its registry (RFC 7714 §14.2, RFC 5764 §4.1.2).
+    var name: String {
+        switch self {
+        case .aeadAES128GCM: "AEAD_AES_128_GCM"
+        case .aes128CMHMACSHA1_80: "AES128_CM_HMAC_SHA1_80"
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Receiver, areExpired } from "./webrtc.js";
+
+/** A peer connection whose statistics are what the test says. */
+function receiver(...reports) {
+  const result = new Receiver({}, {});
+  result.peer = { getStats: async () => new Map(reports.map((report, index) => [index, report])) };
+  return result;
+}
+
+const inbound = {
+  type: "inbound-rtp", kind: "video", timestamp: 10_000, packetsReceived: 900, packetsLost: 4, jitter: 0.004,
+  framesDecoded: 100, framesDropped: 2, framesPerSecond: 25, freezeCount: 1, totalFreezesDuration: 0.5,
+  totalDecodeTime: 0.4, jitterBufferDelay: 6, jitterBufferEmittedCount: 100,
+};
+
+test("without a session there is nothing to tell", async () => {
+  assert.equal(await new Receiver({}, {}).statistics(), null);
+});
+
+test("a session that gets nothing says that it counts nothing", async () => {
+  const { peer } = await receiver().statistics();
+  assert.equal(peer.packetsReceived, 0);
+  assert.equal(peer.framesDecoded, 0);
+  assert.equal(peer.firstFrameMilliseconds, undefined);
+});
+
+test("shares and times are those of the last interval", async () => {
+  const current = receiver(inbound);
+  await current.statistics();
+  const later = {
+    ...inbound, timestamp: 12_000, framesDecoded: 150, framesDropped: 7, totalFreezesDuration: 1, totalDecodeTime: 1.4,
+    jitterBufferDelay: 11, jitterBufferEmittedCount: 150, freezeCount: 2,
+  };
+  const path = { type: "candidate-pair", nominated: true, state: "succeeded", currentRoundTripTime: 0.021 };
+  current.peer.getStats = async () => new Map([[0, later], [1, path]]);
+  const report = await current.statistics();
+  assert.equal(report.freezeShare, 0.25);
+  assert.equal(report.dropShare, 0.1);
+  assert.equal(Math.round(report.decodeMilliseconds), 20);
+  assert.equal(Math.round(report.bufferMilliseconds), 100);
+  assert.equal(report.freezes, 2);
+  assert.equal(report.peer.packetsReceived, 900);
+  assert.equal(report.peer.roundTripMilliseconds, 21);
+  assert.equal(report.peer.jitterMilliseconds, 4);
+});
+
+test("the first frame is timed from the offer", async () => {
+  const current = receiver(inbound);
+  Object.assign(current, { offeredAt: 1000, firstFrameAt: 1180 });
+  assert.equal((await current.statistics()).peer.firstFrameMilliseconds, 180);
+});
+
+test("the time in front of a TURN username is its last second", () => {
+  const servers = [{ urls: "stun:a" }, { urls: "turn:a", username: "1800000000:v1", credential: "x" }];
+  assert.equal(areExpired(servers, 1_799_999_999_000), false);
+  assert.equal(areExpired(servers, 1_800_000_001_000), true);
+  assert.equal(areExpired([{ urls: "turn:a", username: "ana" }]), false);
+});
+
+test("a refused server is told, one out of reach only when there is nothing worse", async () => {
+  const listeners = {};
+  globalThis.RTCPeerConnection = class {
+    addTransceiver() {}
+    addEventListener(name, listener) {
+      listeners[name] = listener;
+    }
+    async setLocalDescription() {
+      this.localDescription = { sdp: "v=0" };
+    }
+    async getStats() {
+      return new Map();
+    }
+    close() {}
+  };
+  globalThis.MediaStream = class {};
+  const current = new Receiver({}, { offer() {}, frames() {} });
+  await current.start([{ urls: "turn:a", username: "1:v1" }]);
+  listeners.icecandidateerror({ errorCode: 701, url: "turn:a" });
+  assert.equal((await current.statistics()).peer.serverError, 701);
+  listeners.icecandidateerror({ errorCode: 401, url: "turn:a" });
+  listeners.icecandidateerror({ errorCode: 701, url: "turn:b" });
+  const { peer } = await current.statistics();
+  assert.equal(peer.serverError, 401);
+  assert.equal(peer.areCredentialsExpired, true);
+  current.stop();
+  delete globalThis.RTCPeerConnection;
+  delete globalThis.MediaStream;
+});

@@ -1,0 +1,104 @@
+import Testing
+
+@testable import Relay
+
+/// The memory of ended sessions: an hour, bounded in number and bytes.
+struct AttemptLogTests {
+    private func attempt(
+        _ viewer: String,
+        endedAt: Int64 = 0,
+        rule: Verdict.Rule = .clientLeft,
+        control: ControlChannel = .page,
+        remote: String = "192.0.2.1",
+        pairs: Int = 0,
+        hadMedia: Bool = true
+    ) -> AttemptSnapshot {
+        var attempt = AttemptSnapshot(
+            viewer: viewer,
+            number: 1,
+            camera: "gate",
+            control: control,
+            startedAt: endedAt - 1,
+            endedAt: endedAt,
+            verdict: Verdict(rule, .ok, nil, "")
+        )
+        attempt.client = "Chrome 141"
+        attempt.remote = remote
+        attempt.ladder = hadMedia ? [.init(name: "first RR", after: 1)] : []
+        attempt.pairs = (0..<pairs).map {
+            PairSnapshot(
+                id: "\(viewer)/\($0)",
+                viewer: viewer,
+                camera: "gate",
+                local: String(repeating: "l", count: 30),
+                remote: String(repeating: "r", count: 500),
+                transport: "udp",
+                state: "waiting"
+            )
+        }
+        return attempt
+    }
+
+    @Test func `the newest come first, as many as were asked for, of one viewer if so`() {
+        let log = AttemptLog()
+        for number in 0..<20 { log.append(attempt("v\(number % 4)", endedAt: Int64(number))) }
+        #expect(log.newest(AttemptsRequest(limit: 3), now: 20).map(\.endedAt) == [19, 18, 17])
+        #expect(log.newest(AttemptsRequest(viewer: "v1"), now: 20).map(\.endedAt) == [17, 13, 9, 5, 1])
+        #expect(log.newest(AttemptsRequest(limit: -5), now: 20).count == 1)
+        #expect(log.newest(AttemptsRequest(), now: 20).map(\.id) == (1...20).reversed().map { UInt64($0) })
+    }
+
+    @Test func `an hour later they are forgotten, asked or not`() {
+        let log = AttemptLog()
+        log.append(attempt("a", endedAt: 0))
+        log.append(attempt("b", endedAt: 1_000))
+        #expect(log.newest(AttemptsRequest(), now: 3_600_000).count == 2)
+        #expect(log.newest(AttemptsRequest(), now: 3_600_001).map(\.viewer) == ["b"])
+        log.append(attempt("c", endedAt: 3_600_500))
+        #expect(log.newest(AttemptsRequest(), now: 1_000).map(\.viewer) == ["c", "b"])
+    }
+
+    @Test func `their number is bounded`() {
+        let log = AttemptLog()
+        for number in 0..<(AttemptLog.capacity + 10) { log.append(attempt("v\(number)")) }
+        #expect(log.newest(AttemptsRequest(viewer: "v9"), now: 0).isEmpty)
+        #expect(log.newest(AttemptsRequest(viewer: "v10"), now: 0).count == 1)
+        #expect(log.newest(AttemptsRequest(limit: .max), now: 0).count == AttemptsRequest.limit)
+    }
+
+    @Test func `their bytes are bounded, however long the names that clients invent`() {
+        let log = AttemptLog()
+        let large = attempt("v", pairs: 64)
+        let fits = AttemptLog.byteLimit / AttemptLog.size(of: large)
+        #expect(AttemptLog.size(of: large) > 64 * 500)
+        for number in 0..<(2 * fits) { log.append(attempt("v\(number)", pairs: 64)) }
+        let kept = (0..<(2 * fits)).count { !log.newest(AttemptsRequest(viewer: "v\($0)"), now: 0).isEmpty }
+        #expect(kept <= fits && kept >= fits - 2)
+    }
+
+    @Test func `what fails again in the same way is counted, not piled up`() {
+        let log = AttemptLog()
+        func fail(_ viewer: String, _ rule: Verdict.Rule, control: ControlChannel = .page, from: String = "192.0.2.1") {
+            log.append(attempt(viewer, rule: rule, control: control, remote: from, hadMedia: false))
+        }
+        for _ in 0..<3 { fail("a", .udpBlocked) }
+        fail("b", .udpBlocked)
+        fail("a", .dtlsStalled)
+        fail("a", .udpBlocked)
+        let kept = log.newest(AttemptsRequest(), now: 0)
+        #expect(kept.map(\.viewer) == ["a", "a", "b", "a"])
+        #expect(kept.map(\.repeats) == [0, 0, 0, 2])
+        // A bare player has a new name every time.
+        fail("x1", .refused, control: .whep)
+        fail("x2", .refused, control: .whep)
+        fail("x3", .refused, control: .whep, from: "192.0.2.9")
+        let bare = log.newest(AttemptsRequest(limit: 2), now: 0)
+        #expect(bare.map(\.viewer) == ["x3", "x2"] && bare.map(\.repeats) == [0, 1])
+    }
+
+    @Test func `sessions that showed a picture are kept one by one`() {
+        let log = AttemptLog()
+        for _ in 0..<3 { log.append(attempt("a")) }
+        #expect(log.newest(AttemptsRequest(), now: 0).map(\.repeats) == [0, 0, 0])
+    }
+}
