@@ -210,7 +210,7 @@ extension RelayShard {
                 log(.warning, "WebRTC ended: \(reason)", camera: camera.name, viewer: viewer.id, at: now)
                 end(viewer, reason: reason, retryAfter: nil, at: now, into: &effects)
             } else {
-                endPeer(of: viewer, at: now, into: &effects)
+                endPeer(of: viewer, .relay(reason), at: now, into: &effects)
             }
         }
     }
