@@ -1,3 +1,4 @@
+import NIOCore
 import Wire
 
 /// What the gateway listens on, whom it serves and how much it takes.
@@ -88,6 +89,9 @@ public struct GatewayConfiguration: Sendable {
     /// Names under which the relay is reached; a request for another name is refused. Empty: on loopback `localhost`
     /// only, elsewhere any name. Numeric addresses are always right.
     public var hostNames: [String]
+    /// Takes over a TLS connection whose client speaks STUN instead of HTTP: TURN over TLS on the HTTPS port. `nil`
+    /// closes it. Called on the connection's loop.
+    public var takeSTUN: (@Sendable (any Channel) throws -> Void)?
     /// Upper bounds.
     public var limits: Limits
 
@@ -99,6 +103,7 @@ public struct GatewayConfiguration: Sendable {
         access: Access = .loopback,
         allowedOrigins: [String] = [],
         hostNames: [String] = [],
+        takeSTUN: (@Sendable (any Channel) throws -> Void)? = nil,
         limits: Limits = Limits()
     ) {
         self.http = http
@@ -107,6 +112,7 @@ public struct GatewayConfiguration: Sendable {
         self.access = access
         self.allowedOrigins = allowedOrigins
         self.hostNames = hostNames
+        self.takeSTUN = takeSTUN
         self.limits = limits
     }
 }

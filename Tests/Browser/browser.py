@@ -13,6 +13,8 @@ class Watching:
 
     def __init__(self, browser: Any, url: str, script: str | None = None, **options: Any) -> None:
         self.context = browser.new_context(ignore_https_errors=True, **options)
+        if script:
+            self.context.add_init_script(script)
         self.page = self.context.new_page()
         if script:
             self.page.add_init_script(script)

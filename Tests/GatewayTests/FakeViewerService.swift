@@ -10,6 +10,7 @@ final class FakeViewerService: ViewerService {
         case join(camera: String, control: ControlChannel, resume: String?)
         case offer(String, viewer: String)
         case candidate(String, viewer: String)
+        case restart(ufrag: String, pwd: String, viewer: String)
         case report(ViewerReport, viewer: String)
         case controlClosed(viewer: String)
         case leave(viewer: String, reason: String)
@@ -147,6 +148,20 @@ final class FakeViewerService: ViewerService {
     }
 
     func candidate(_ candidate: String, viewer: String) async { record(.candidate(candidate, viewer: viewer)) }
+    func restartICE(ufrag: String, pwd: String, viewer: String) async throws(ViewerRefusal) -> String {
+        record(.restart(ufrag: ufrag, pwd: pwd, viewer: viewer))
+        return "a=ice-ufrag:ours\r\na=ice-pwd:abcdefghijabcdefghijab\r\n"
+    }
+
+    /// The host and the port come back in the URL.
+    func iceServers(for user: String, host: String, tlsPort: UInt16?) -> [ICEServer] {
+        var urls = ["turn:\(host):8189?transport=udp"]
+        if let tlsPort { urls.append("turns:\(host):\(tlsPort)?transport=tcp") }
+        return [
+            ICEServer(urls: ["stun:\(host):8189"]), ICEServer(urls: urls, username: "9:\(user)", credential: "secret="),
+        ]
+    }
+
     func report(_ report: ViewerReport, viewer: String) async { record(.report(report, viewer: viewer)) }
     func controlClosed(viewer: String, channel: UInt64) async { record(.controlClosed(viewer: viewer)) }
     func leave(viewer: String, reason: String) async { record(.leave(viewer: viewer, reason: reason)) }

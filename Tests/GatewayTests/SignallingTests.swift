@@ -26,7 +26,11 @@ struct SignallingTests {
             #expect(welcome["viewer"] as? String == "viewer1")
             #expect(welcome["hls"] as? String == "/yard/gate-north/index.m3u8?viewer=viewer1")
             #expect(welcome["policy"] as? String == "auto")
-            #expect((welcome["iceServers"] as? [String])?.isEmpty == true)
+            let servers = try #require(welcome["iceServers"] as? [[String: Any]])
+            #expect(servers.first?["urls"] as? [String] == ["stun:127.0.0.1:8189"])
+            #expect(servers.last?["urls"] as? [String] == ["turn:127.0.0.1:8189?transport=udp"])
+            #expect(servers.last?["username"] as? String == "9:viewer1")
+            #expect(servers.last?["credential"] as? String == "secret=")
             let source = welcome["source"] as? [String: any Sendable]
             #expect(source?["state"] as? String == "live")
             #expect(source?["gopMilliseconds"] as? Int == 2000)

@@ -62,22 +62,53 @@ struct WHEPTests {
         }
     }
 
-    @Test func `an ICE restart is refused for now`() async throws {
+    @Test func `an ICE restart gets new credentials and a new tag; what belongs to the old session is ignored`()
+        async throws
+    {
         try await GatewayHarness.run { (box) async throws in
-            let url = try #require(try await post(box).headers["location"])
+            let begun = try await post(box)
+            let url = try #require(begun.headers["location"])
+            let tag = try #require(begun.headers["etag"])
+            func patch(_ fragment: String, _ match: String) async throws -> Reply {
+                let body = ["-X", "PATCH", "--data-binary", fragment]
+                return try await box.curl(url, body[0], body[1], body[2], body[3], "-H", Self.fragment, "-H", match)
+            }
             let restart = "a=ice-ufrag:wxyz\r\na=ice-pwd:0123456789012345678901\r\n"
-            let reply = try await box.curl(
-                url,
-                "-X",
-                "PATCH",
-                "--data-binary",
-                restart,
-                "-H",
-                Self.fragment,
-                "-H",
-                "If-Match: \"*\""
-            )
-            #expect(reply.status == 422)
+            // By its letter a restart needs `*`: with the tag these are candidates of some other session.
+            #expect(try await patch(restart, "If-Match: \(tag)").status == 204)
+            #expect(try await patch("a=ice-ufrag:wxyz\r\n", "If-Match: *").status == 422)
+            #expect(!box.service.calls.contains { if case .restart = $0 { true } else { false } })
+
+            let candidate = "a=candidate:1 1 udp 1 192.0.2.1 5 typ host"
+            let reply = try await patch(restart + candidate + "\r\n", "If-Match: \"*\"")
+            #expect(reply.status == 200)
+            #expect(reply.headers["content-type"] == "application/trickle-ice-sdpfrag")
+            #expect(reply.body.hasPrefix("a=ice-ufrag:ours"))
+            let fresh = try #require(reply.headers["etag"])
+            #expect(fresh != tag)
+            let restarted = FakeViewerService.Call.restart(ufrag: "wxyz", pwd: "0123456789012345678901", viewer: "viewer1")
+            #expect(box.service.calls.contains(restarted))
+            let given = FakeViewerService.Call.candidate("candidate:1 1 udp 1 192.0.2.1 5 typ host", viewer: "viewer1")
+            #expect(box.service.calls.last == given)
+
+            let count = box.service.calls.count
+            #expect(try await patch("a=ice-ufrag:wxyz\r\n\(candidate)\r\n", "If-Match: \(tag)").status == 412)
+            #expect(try await patch("a=ice-ufrag:abcd\r\n\(candidate)\r\n", "If-Match: \(fresh)").status == 204)
+            #expect(box.service.calls.count == count)
+            #expect(try await patch("a=ice-ufrag:wxyz\r\n\(candidate)\r\n", "If-Match: \(fresh)").status == 204)
+            #expect(box.service.calls.count == count + 1)
+        }
+    }
+
+    @Test func `answers and OPTIONS name STUN and TURN servers as the client can reach them`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let begun = try await post(box)
+            let link = try #require(begun.headers["link"])
+            #expect(link.contains("<turn:127.0.0.1:8189?transport=udp>; rel=\"ice-server\"; username=\"9:viewer1\""))
+            #expect(link.contains("credential=\"secret=\"; credential-type=\"password\""))
+            let options = try await box.curl("/gate/whep", "-X", "OPTIONS")
+            #expect(options.status == 204)
+            #expect(options.headers["link"]?.contains("rel=\"ice-server\"") == true)
         }
     }
 

@@ -16,6 +16,7 @@ import Wire
 ///
 /// ```
 ///   [TLS, ALPN] ─ h2 ────────────▶ HTTP/2 streams, each: HLSHandler → Hummingbird
+///               ├ none, STUN ────▶ TURN over TLS
 ///               └ http/1.1, plain ▶ decoder → pipelining → RequestGate → upgrade ┬▶ WebSocket → SignallingSession
 ///                                                                                └▶ HLSHandler → Hummingbird
 /// ```
@@ -25,6 +26,7 @@ struct ConnectionSetup: Sendable {
         case http1(HTTP1Channel.Value)
         case http2(HTTP2Channel, HTTP2Channel.Value)
         case webSocket(SignallingSession.MessageChannel, SignallingSession)
+        case stun
     }
 
     let core: GatewayCore
@@ -57,6 +59,8 @@ struct ConnectionSetup: Sendable {
             await channel.handle(value: value, logger: core.logger)
         case .webSocket(let channel, let session):
             await session.run(channel)
+        case .stun:
+            break
         }
     }
 
@@ -82,13 +86,41 @@ struct ConnectionSetup: Sendable {
         let alpn = NIOTypedApplicationProtocolNegotiationHandler<EventLoopFuture<Spoken>> { result, channel in
             impatience.cancel()
             return channel.eventLoop.makeCompletedFuture {
-                if case .negotiated("h2") = result { return http2(channel, info) }
-                return try http1(channel, info)
+                switch result {
+                case .negotiated("h2"): return http2(channel, info)
+                case .negotiated: return try http1(channel, info)
+                // Browsers always name a protocol for HTTP and never for TURN; scripts may do either.
+                case .fallback: return try peek(channel, info)
+                }
             }
         }
         try pipeline.addHandler(alpn)
         alpn.protocolNegotiationResult.whenComplete { _ in impatience.cancel() }
         return alpn.protocolNegotiationResult.flatMap { $0 }
+    }
+
+    /// Tells STUN from HTTP by the first byte.
+    private func peek(_ channel: any Channel, _ info: ConnectionInfo) throws -> EventLoopFuture<Spoken> {
+        let peeking = FirstByteHandler(limit: .milliseconds(core.configuration.limits.headerMilliseconds))
+        try channel.pipeline.syncOperations.addHandler(peeking)
+        let bound = NIOLoopBound(peeking, eventLoop: channel.eventLoop)
+        return peeking.firstByte(on: channel.eventLoop).flatMap { first in
+            let spoken: EventLoopFuture<Spoken>
+            do {
+                // The types of STUN messages begin with two zero bits and, so far, with 0 or 1.
+                if first < 0x04 {
+                    guard let takeSTUN = core.configuration.takeSTUN else { throw ChannelError.operationUnsupported }
+                    try takeSTUN(channel)
+                    spoken = channel.eventLoop.makeSucceededFuture(.stun)
+                } else {
+                    spoken = try http1(channel, info)
+                }
+            } catch {
+                return channel.eventLoop.makeFailedFuture(error)
+            }
+            bound.value.passOn()
+            return spoken
+        }
     }
 
     // MARK: HTTP/2
@@ -163,7 +195,8 @@ struct ConnectionSetup: Sendable {
                         core: core,
                         connection: info,
                         camera: try core.catalog.match(head.uri)?.camera ?? "",
-                        userAgent: GatewayCore.userAgent(of: request)
+                        userAgent: GatewayCore.userAgent(of: request),
+                        authority: request.authority ?? ""
                     )
                     return .webSocket(messages, session)
                 }

@@ -106,6 +106,13 @@ struct RequestPolicy: Sendable {
         isKnown(host) || hostNames.isEmpty && !connection.isLoopbackListener
     }
 
+    /// The port of `authority`, or the one that `https` stands for.
+    static func httpsPort(of authority: String) -> UInt16 {
+        let tail = authority.utf8.drop { $0 != UInt8(ascii: "]") }
+        let digits = (tail.isEmpty ? authority.utf8[...] : tail).split(separator: UInt8(ascii: ":")).dropFirst().first
+        return digits.flatMap { UInt16(String(decoding: $0, as: UTF8.self)) } ?? 443
+    }
+
     /// The host of `authority` in lower case, without port and brackets; `nil` for anything but a name or address.
     static func host(of authority: String) -> String? {
         guard (1...255).contains(authority.utf8.count), authority.utf8.allSatisfy(\.isAuthorityByte) else { return nil }

@@ -181,6 +181,9 @@ const handlers = {
     if (peer && peer === receiver.peer) delivery.refused(message.kind, message.reason, message.retryAfter);
   },
   candidate: (message) => receiver.candidate(message.candidate),
+  iceServers(message) {
+    state.iceServers = message.iceServers ?? [];
+  },
   clock(message) {
     state.clock = message;
     const offset = message.wallMs - Date.now();

@@ -30,6 +30,17 @@ final class GatewayCore: Sendable {
         bodies = SharedBodies()
     }
 
+    /// STUN and TURN servers as a client can reach them that reached us under `authority`.
+    func iceServers(for user: String, authority: String?, on connection: ConnectionInfo) -> [ICEServer] {
+        guard let authority, let host = RequestPolicy.host(of: authority) else { return [] }
+        let hasTURN = connection.isSecure && configuration.takeSTUN != nil
+        return service.iceServers(
+            for: user,
+            host: host,
+            tlsPort: hasTURN ? RequestPolicy.httpsPort(of: authority) : nil
+        )
+    }
+
     /// The `User-Agent` header, bounded and without control characters.
     static func userAgent(of request: HTTPRequest) -> String {
         let bytes = (request.headerFields[.userAgent] ?? "").utf8.prefix(256)

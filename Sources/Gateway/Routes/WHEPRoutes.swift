@@ -18,6 +18,8 @@ struct WHEPRoutes: Sendable {
         case .options:
             var fields = core.headers.preflight(request.head, context.connection)
             fields[.acceptPost] = Self.sdp
+            // Who has no session yet is counted by its address.
+            addICEServers(for: "\(context.connection.remote)", to: &fields, request, context)
             return Response(status: .noContent, headers: fields)
         case .head:
             var fields = core.headers.shared(request.head, context.connection)
@@ -68,6 +70,7 @@ struct WHEPRoutes: Sendable {
         fields[.location] = "/\(camera)/whep/\(viewer.id)"
         fields[.eTag] = tag
         fields[.acceptPatch] = Self.fragment
+        addICEServers(for: viewer.id, to: &fields, request, context)
         return Response(status: .created, headers: fields, body: .init(byteBuffer: ByteBuffer(string: answer)))
     }
 
@@ -99,6 +102,8 @@ struct WHEPRoutes: Sendable {
         }
     }
 
+    /// Candidates, or an ICE restart: `If-Match` tells them apart. Any tag (`*`) goes for both, because one known
+    /// server hands out no other.
     private func trickle(
         _ session: WHEPSessionTable.Session,
         viewer: String,
@@ -109,23 +114,67 @@ struct WHEPRoutes: Sendable {
         guard let match = request.headers[.ifMatch] else {
             throw Refusal(.preconditionRequired, "If-Match is missing.", remedy: "Send the session's ETag in If-Match.")
         }
-        let isRestart = fragment.ufrag != nil && session.ufrag != nil && fragment.ufrag != session.ufrag
-        guard !isRestart else {
-            throw Refusal(
-                .unprocessableContent,
-                "ICE cannot be restarted on this session.",
-                remedy: "End the session and begin a new one."
-            )
-        }
-        guard match == session.tag || match == "*" || match == "\"*\"" else {
+        let isAny = match == "*" || match == "\"*\""
+        guard isAny || match == session.tag else {
             throw Refusal(
                 .preconditionFailed,
                 "If-Match names another ICE session.",
                 remedy: "Send the session's ETag."
             )
         }
-        for candidate in fragment.candidates { await core.service.candidate(candidate, viewer: viewer) }
+        if let ufrag = fragment.ufrag, let known = session.ufrag, ufrag != known {
+            if isAny { return try await restart(ufrag, fragment, viewer: viewer, request, context) }
+            // Candidates from before a restart come too late and mean nothing.
+        } else {
+            for candidate in fragment.candidates { await core.service.candidate(candidate, viewer: viewer) }
+        }
         return Response(status: .noContent, headers: core.headers.shared(request.head, context.connection))
+    }
+
+    private func restart(
+        _ ufrag: String,
+        _ fragment: TrickleFragment,
+        viewer: String,
+        _ request: Request,
+        _ context: GatewayRequestContext
+    ) async throws -> Response {
+        guard let pwd = fragment.pwd else {
+            throw Refusal(
+                .unprocessableContent,
+                "The fragment has a new ice-ufrag and no ice-pwd.",
+                remedy: "Send both to restart ICE, or the session's ice-ufrag to add candidates."
+            )
+        }
+        let answer: String
+        do {
+            answer = try await core.service.restartICE(ufrag: ufrag, pwd: pwd, viewer: viewer)
+        } catch {
+            throw Refusal(error)
+        }
+        for candidate in fragment.candidates { await core.service.candidate(candidate, viewer: viewer) }
+        var fields = core.headers.shared(request.head, context.connection)
+        fields[.contentType] = Self.fragment
+        fields[.cacheControl] = "no-store"
+        fields[.eTag] = core.sessions.restarted(viewer: viewer, ufrag: ufrag)
+        return Response(status: .ok, headers: fields, body: .init(byteBuffer: ByteBuffer(string: answer)))
+    }
+
+    /// One `Link` per URL, as WHEP has it.
+    private func addICEServers(
+        for user: String,
+        to fields: inout HTTPFields,
+        _ request: Request,
+        _ context: GatewayRequestContext
+    ) {
+        for server in core.iceServers(for: user, authority: request.head.authority, on: context.connection) {
+            for url in server.urls {
+                var link = "<\(url)>; rel=\"ice-server\""
+                if let username = server.username, let credential = server.credential {
+                    link += "; username=\"\(username)\"; credential=\"\(credential)\"; credential-type=\"password\""
+                }
+                fields.append(HTTPField(name: .link, value: link))
+            }
+        }
     }
 
     private func body(of request: Request, type: String) async throws -> String {

@@ -25,7 +25,7 @@ final class WHEPSessionTable: Sendable {
 
     /// Remembers a session and returns its entity tag. `living` is asked when there are many.
     func begin(viewer: String, camera: String, ufrag: String?, living: () -> Set<String>?) -> String {
-        let tag = "\"\(String(UInt64.random(in: .min ... .max), radix: 36))\""
+        let tag = Self.freshTag()
         let now = NIODeadline.now()
         let isCrowded = sessions.withLockedValue { $0.count >= Self.tidyAbove }
         let living = isCrowded ? living() : nil
@@ -37,6 +37,18 @@ final class WHEPSessionTable: Sendable {
         }
         return tag
     }
+
+    /// The session has restarted ICE with another `ufrag`; returns its new entity tag.
+    func restarted(viewer: String, ufrag: String) -> String {
+        let tag = Self.freshTag()
+        sessions.withLockedValue { sessions in
+            sessions[viewer]?.ufrag = ufrag
+            sessions[viewer]?.tag = tag
+        }
+        return tag
+    }
+
+    private static func freshTag() -> String { "\"\(String(UInt64.random(in: .min ... .max), radix: 36))\"" }
 
     /// Forgets a session.
     func end(viewer: String) { _ = sessions.withLockedValue { $0.removeValue(forKey: viewer) } }

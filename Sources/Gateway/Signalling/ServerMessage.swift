@@ -3,7 +3,9 @@ import Relay
 
 /// What a page is told over its WebSocket; one JSON object each, with a `type`.
 enum ServerMessage: Sendable, Encodable {
-    case welcome(viewer: String, hls: String, policy: DeliveryPolicy, source: SourceInfo)
+    case welcome(viewer: String, iceServers: [ICEServer], hls: String, policy: DeliveryPolicy, source: SourceInfo)
+    /// Fresh credentials, before the old ones run out.
+    case iceServers([ICEServer])
     case answer(sdp: String)
     /// An offer that leads nowhere; the page uses HLS.
     case refused(ViewerRefusal)
@@ -28,13 +30,16 @@ enum ServerMessage: Sendable, Encodable {
     func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         switch self {
-        case .welcome(let viewer, let hls, let policy, let source):
+        case .welcome(let viewer, let iceServers, let hls, let policy, let source):
             try fields.encode("welcome", forKey: .type)
             try fields.encode(viewer, forKey: .viewer)
-            try fields.encode([String](), forKey: .iceServers)
+            try fields.encode(iceServers, forKey: .iceServers)
             try fields.encode(hls, forKey: .hls)
             try fields.encode(policy, forKey: .policy)
             try fields.encode(source, forKey: .source)
+        case .iceServers(let servers):
+            try fields.encode("iceServers", forKey: .type)
+            try fields.encode(servers, forKey: .iceServers)
         case .answer(let sdp):
             try fields.encode("answer", forKey: .type)
             try fields.encode(sdp, forKey: .sdp)

@@ -10,11 +10,15 @@ struct SignallingSession: Sendable {
 
     /// How long a client may wait with its `hello`.
     private static let helloLimit = TimeAmount.seconds(5)
+    /// Well before credentials run out, which are good for a day.
+    private static let credentialRenewal = Duration.seconds(6 * 3_600)
 
     let core: GatewayCore
     let connection: ConnectionInfo
     let camera: String
     let userAgent: String
+    /// The name and port under which the page reached us.
+    let authority: String
 
     /// Runs until the socket closes.
     func run(_ channel: MessageChannel) async {
@@ -54,6 +58,7 @@ struct SignallingSession: Sendable {
             let viewer = try await core.service.join(request)
             let welcome = ServerMessage.welcome(
                 viewer: viewer.id,
+                iceServers: iceServers(for: viewer.id),
                 hls: playlist(of: viewer.id),
                 policy: viewer.policy,
                 source: viewer.source
@@ -76,6 +81,10 @@ struct SignallingSession: Sendable {
         }
     }
 
+    private func iceServers(for viewer: String) -> [ICEServer] {
+        core.iceServers(for: viewer, authority: authority, on: connection)
+    }
+
     private func playlist(of viewer: String) -> String { "/\(camera)/index.m3u8?viewer=\(viewer)" }
 
     private func converse(
@@ -89,6 +98,13 @@ struct SignallingSession: Sendable {
                 await forward(viewer, outbound)
                 // The viewer ended before its socket.
                 if !Task.isCancelled { channel.close(promise: nil) }
+                return nil
+            }
+            group.addTask {
+                while (try? await Task.sleep(for: Self.credentialRenewal)) != nil {
+                    let fresh = ServerMessage.iceServers(iceServers(for: viewer.id))
+                    guard (try? await outbound.send(fresh)) != nil else { break }
+                }
                 return nil
             }
             let goodbye = await listen(to: viewer, messages, outbound)

@@ -44,7 +44,7 @@ struct DatagramRoutes {
         case 0...3:
             if let ufrag = STUNMessage.localUfrag(of: datagram[...]) { return claims[ufrag]?.shard }
             // Responses to our own checks and indications carry no user name.
-            return STUNMessage.isSTUN(datagram[...]) && !Self.isForAnybody(datagram) ? paths[path]?.shard : nil
+            return Self.service(of: datagram[...]) == nil && STUNMessage.isSTUN(datagram[...]) ? paths[path]?.shard : nil
         case 20...63, 128...191:
             return paths[path]?.shard
         default:
@@ -52,11 +52,26 @@ struct DatagramRoutes {
         }
     }
 
-    /// Whether it is a STUN request that needs no session: a Binding request without a user name. Asked about datagrams
-    /// that no session's user name claims.
-    static func isForAnybody(_ datagram: [UInt8]) -> Bool {
-        datagram.count >= 2 && datagram[0] == 0 && datagram[1] == 1 && STUNMessage.isSTUN(datagram[...])
-            && STUNMessage.localUfrag(of: datagram[...]) == nil
+    /// What a message that no session's user name claims may be for.
+    enum Service {
+        /// A Binding request without a user name: STUN for everybody.
+        case binding
+        /// A request, indication or ChannelData of TURN.
+        case turn
+    }
+
+    /// The service that `message` asks for; `nil` when it is a session's or nobody's.
+    static func service(of message: ArraySlice<UInt8>) -> Service? {
+        guard message.count >= 4, let first = message.first else { return nil }
+        // RFC 7983 §7 leaves 64 to 79 to TURN, RFC 5766 took all up to 127.
+        if 0x40..<0x80 ~= first { return .turn }
+        guard STUNMessage.isSTUN(message) else { return nil }
+        switch UInt16(first) << 8 | UInt16(message[message.startIndex + 1]) {
+        case 0x0001: return STUNMessage.localUfrag(of: message) == nil ? .binding : nil
+        // Allocate, Refresh, CreatePermission, ChannelBind and the indication Send.
+        case 0x0003, 0x0004, 0x0008, 0x0009, 0x0016: return .turn
+        default: return nil
+        }
     }
 
     /// Whether some session owns `path`.

@@ -1,5 +1,7 @@
 import CMedia
 import Glibc
+import ICE
+import TURN
 import Wire
 
 /// Sends a loop's datagrams on the media port's descriptor. Confined to that loop.
@@ -12,8 +14,13 @@ final class DatagramSender {
     private let family: Int32
     private let counters: MediaCounters
     private let kernel: KernelSends
-    /// Where paths over TCP leave.
+    /// Where paths over TCP and through TURN leave.
     private let connections: MediaConnections?
+    private let traversal: Traversal?
+    private let port: UInt16
+    /// Datagrams of this batch for clients of TURN over UDP.
+    private var wrapped = DatagramQueue(capacity: 0)
+    private var wrappedForExtraPort = DatagramQueue(capacity: 0)
     /// Datagrams that found the kernel's buffer full, oldest first.
     private var parked = DatagramQueue(capacity: 0)
     /// Where datagrams were dropped for want of room, and how many, since ``takeOverflow()``.
@@ -31,6 +38,8 @@ final class DatagramSender {
     ///   - offload: Whether segmentation offload is tried.
     ///   - kernel: The system calls.
     ///   - connections: Where paths over TCP leave.
+    ///   - traversal: Where paths to relayed addresses leave.
+    ///   - port: The media port's number.
     ///   - parkingLimit: Bytes that wait for the kernel: a burst of keyframes to some hundred viewers; more would
     ///     arrive too late.
     init(
@@ -40,11 +49,15 @@ final class DatagramSender {
         offload: Bool = true,
         kernel: KernelSends = .live,
         connections: MediaConnections? = nil,
+        traversal: Traversal? = nil,
+        port: UInt16 = 0,
         parkingLimit: Int = 4 * 1024 * 1024
     ) {
         self.parkingLimit = parkingLimit
         self.kernel = kernel
         self.connections = connections
+        self.traversal = traversal
+        self.port = port
         self.descriptor = descriptor
         self.family = family
         self.counters = counters
@@ -68,6 +81,7 @@ final class DatagramSender {
             if sent < queue.entries.count { park(queue, from: sent) }
         }
         queue.removeAll()
+        sendWrapped()
     }
 
     /// Tries again to send what waits.
@@ -78,6 +92,7 @@ final class DatagramSender {
         guard sent > 0 else { return }
         parked = DatagramQueue(capacity: 0)
         if sent < waiting.entries.count { park(waiting, from: sent) }
+        sendWrapped()
     }
 
     /// Gives up what waits: the kernel has had no room for so long that it would arrive too late.
@@ -118,11 +133,11 @@ final class DatagramSender {
             var index = 0
             while index < entries.count {
                 let path = entries[index].path
-                if path.transport == .tcp {
+                if path.transport == .tcp || RelayedAddress.contains(path.remote.ip) {
                     let sent = sendPlain(entries[plain], base)
                     guard sent == plain.count else { return plain.lowerBound + sent }
                     let end = entries[index...].firstIndex { $0.path != path } ?? entries.endIndex
-                    sendFrames(entries[index..<end], base)
+                    sendElsewhere(entries[index..<end], on: path, base)
                     plain = end..<end
                     index = end
                     continue
@@ -166,12 +181,41 @@ final class DatagramSender {
         return index - first
     }
 
-    /// Over TCP; a client that has closed its connection gets nothing.
-    private func sendFrames(_ entries: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) {
-        guard let connection = entries.first.flatMap({ connections?[$0.path] }) else {
-            return counters.failed(entries.count)
+    /// Over TCP, or wrapped to a client of TURN; one that has gone gets nothing.
+    private func sendElsewhere(
+        _ entries: ArraySlice<DatagramQueue.Entry>,
+        on path: FiveTuple,
+        _ base: UnsafePointer<UInt8>
+    ) {
+        if path.transport == .tcp {
+            guard let connection = connections?[path] else { return counters.failed(entries.count) }
+            return connection.send(entries, base)
         }
-        connection.send(entries, base)
+        guard let wrapping = traversal?.wrapping(for: path) else { return counters.failed(entries.count) }
+        let owner = wrapping.client
+        guard owner.carrier == .udp else {
+            guard let connection = connections?[owner.path] else { return counters.failed(entries.count) }
+            return connection.send(entries, base, wrappedBy: wrapping)
+        }
+        for entry in entries {
+            let payload = UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count)
+            let size = wrapping.size(of: entry.count)
+            if owner.path.local.port == port {
+                wrapped.append(to: owner.path, maximum: size) { wrapping.write(payload, to: $0) }
+            } else {
+                wrappedForExtraPort.append(to: owner.path, maximum: size) { wrapping.write(payload, to: $0) }
+            }
+        }
+    }
+
+    /// Sends what ``transmit(_:)`` wrapped; it leaves by this descriptor like everything else.
+    private func sendWrapped() {
+        if !wrappedForExtraPort.isEmpty { traversal?.sendFromExtraPort(&wrappedForExtraPort) }
+        guard !wrapped.isEmpty else { return }
+        let queue = wrapped
+        wrapped = DatagramQueue(capacity: 0)
+        let sent = isBlocked ? 0 : transmit(queue)
+        if sent < queue.entries.count { park(queue, from: sent) }
     }
 
     private enum SegmentedResult {

@@ -1,5 +1,6 @@
 import NIOCore
 import Synchronization
+import TURN
 import Wire
 
 /// The sending side of one TCP connection to the media port. Safe to use from any thread.
@@ -32,6 +33,29 @@ final class MediaConnection: Sendable {
         if sent < entries.count { counters.overflowed(entries.count - sent) }
         guard sent > 0 else { return }
         counters.sent(sent, bytes: buffer.readableBytes - 2 * sent)
+        write(buffer)
+    }
+
+    /// Sends datagrams for a relayed address to its owner.
+    func send(
+        _ entries: ArraySlice<DatagramQueue.Entry>,
+        _ base: UnsafePointer<UInt8>,
+        wrappedBy wrapping: TURNWrapping
+    ) {
+        var room = Self.queueLimit - queued.load(ordering: .relaxed)
+        var buffer = channel.allocator.buffer(capacity: entries.reduce(0) { $0 + wrapping.size(of: $1.count) })
+        var sent = 0
+        for entry in entries {
+            let size = wrapping.size(of: entry.count)
+            guard size <= room else { continue }
+            room -= size
+            sent += 1
+            let payload = UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count)
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { wrapping.write(payload, to: $0) }
+        }
+        if sent < entries.count { counters.overflowed(entries.count - sent) }
+        guard sent > 0 else { return }
+        counters.sent(sent, bytes: buffer.readableBytes)
         write(buffer)
     }
 

@@ -1,50 +1,76 @@
 import ICE
 import NIOCore
+import TURN
 import Wire
 
-/// Reads one TCP connection of the media port: cuts it into messages and routes them as if they were datagrams.
+/// Reads one connection that carries media: cuts it into messages and routes them as if they were datagrams.
 ///
-/// A connection that belongs to no session is closed after ten seconds, whatever it sent: it never began with STUN, or
-/// its checks were nobody's, or its viewer has left.
-final class MediaConnectionHandler: ChannelInboundHandler {
+/// A client of TURN speaks STUN, possibly in TLS, a client of ICE-TCP sends RFC 4571 frames. A connection that belongs
+/// to no session and has no allocation is closed after ten seconds, whatever it sent: it never began with STUN, or its
+/// checks were nobody's, or its viewer has left.
+final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
     private let plane: MediaPlane
-    private var deframer = StreamDeframer()
-    private var path: FiveTuple?
+    private let carrier: RelayCarrier
+    private var deframer: StreamDeframer
+    private var client: TURNClient?
     private var connection: MediaConnection?
     private var batch: [ReceivedDatagram] = []
     private var inspection: Scheduled<Void>?
 
-    init(plane: MediaPlane) { self.plane = plane }
+    /// - Parameters:
+    ///   - carrier: What the connection is to TURN.
+    ///   - framing: How it is framed, where only one way is possible.
+    init(plane: MediaPlane, carrier: RelayCarrier, framing: StreamDeframer.Framing? = nil) {
+        self.plane = plane
+        self.carrier = carrier
+        deframer = StreamDeframer(framing: framing)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { if context.channel.isActive { begin(context) } }
 
     func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard client == nil else { return }
         guard let local = context.localAddress.flatMap(TransportAddress.init(_:)),
             let remote = context.remoteAddress.flatMap(TransportAddress.init(_:))
         else { return context.close(promise: nil) }
-        let path = FiveTuple(.tcp, local: local, remote: remote)
+        let client = TURNClient(carrier, path: FiveTuple(.tcp, local: local, remote: remote))
         let connection = MediaConnection(channel: context.channel, counters: plane.counters)
-        guard plane.connections.admit(connection, on: path) else { return context.close(promise: nil) }
-        self.path = path
+        guard plane.connections.admit(connection, on: client.path) else { return context.close(promise: nil) }
+        self.client = client
         self.connection = connection
         scheduleInspection(context)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         inspection?.cancel()
-        if let path, connection != nil { plane.connections.remove(path) }
+        if let client {
+            plane.connections.remove(client.path)
+            plane.traversal.closed(client)
+        }
         connection = nil
+        context.fireChannelInactive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let path, let connection else { return }
+        guard let client, let connection else { return }
         deframer.append(unwrapInboundIn(data).readableBytesView)
         do {
             while let message = try deframer.next() {
-                if deframer.framing == .lengthPrefixed {
-                    batch.append(ReceivedDatagram(path: path, bytes: Array(message)))
-                } else if let answer = plane.answer(message, from: path) {
-                    connection.send(answer)
+                guard deframer.framing == .selfDelimiting else {
+                    batch.append(ReceivedDatagram(path: client.path, bytes: Array(message)))
+                    continue
+                }
+                switch plane.traversal.receive(message, from: client) {
+                case .answer(let bytes): connection.send(bytes)
+                case .datagram(let bytes, let path): batch.append(ReceivedDatagram(path: path, bytes: Array(bytes)))
+                case .silence: plane.counters.received(1, bytes: message.count, unknown: 1)
                 }
             }
         } catch {
@@ -62,8 +88,8 @@ final class MediaConnectionHandler: ChannelInboundHandler {
 
     private func scheduleInspection(_ context: ChannelHandlerContext) {
         inspection = context.eventLoop.assumeIsolated().scheduleTask(in: Self.inspectionInterval) { [weak self] in
-            guard let self, let path else { return }
-            if plane.isOwned(path) {
+            guard let self, let client else { return }
+            if plane.isOwned(client.path) || plane.traversal.isInUse(by: client) {
                 scheduleInspection(context)
             } else {
                 context.close(promise: nil)

@@ -27,13 +27,14 @@ public final class MediaPlane: Sendable {
 
     /// The TCP side.
     let connections = MediaConnections()
+    /// STUN and TURN.
+    let traversal = Traversal()
 
     private let channel: any Channel
     private let listener = Mutex<(any Channel)?>(nil)
     private let descriptor: Int32
     private let family: Int32
     private let state = Mutex(State())
-    private let responder = Mutex(BindingResponder())
     private let answers = Mutex<Answers?>(nil)
 
     /// What sends answers that are no session's.
@@ -82,7 +83,7 @@ public final class MediaPlane: Sendable {
                     accepting: loop,
                     group: group ?? loop
                 ) { channel in
-                    try channel.pipeline.syncOperations.addHandler(MediaConnectionHandler(plane: plane))
+                    try channel.pipeline.syncOperations.addHandler(MediaConnectionHandler(plane: plane, carrier: .tcp))
                 }
                 plane.listener.withLock { $0 = listener }
                 return plane
@@ -102,7 +103,7 @@ public final class MediaPlane: Sendable {
         _ listen: ListenAddress,
         on loop: any EventLoop
     ) async throws(NodeError) -> MediaPlane {
-        let bound = try bind(listen)
+        let bound = try MediaSocket.bind(listen)
         let duplicate = duplicate(of: bound.descriptor)
         do {
             guard duplicate >= 0 else { throw SystemError(errno) }
@@ -136,70 +137,6 @@ public final class MediaPlane: Sendable {
         }
     }
 
-    private struct Bound {
-        var descriptor: Int32
-        var local: TransportAddress
-        var listen: ListenAddress
-    }
-
-    private static func bind(_ listen: ListenAddress) throws(NodeError) -> Bound {
-        let unspecified6 = IPAddress(bytes: [UInt8](repeating: 0, count: 16)) ?? IPAddress(v4: 0)
-        do throws(SystemError) {
-            var result: Int32
-            switch listen {
-            case .address(let address):
-                var kernel = cmedia_address(binding: address)
-                result = cmedia_udp_bind(&kernel, 0, receiveBuffer, sendBuffer)
-            case .everywhere(let port):
-                var kernel = cmedia_address(binding: TransportAddress(unspecified6, port: port))
-                result = cmedia_udp_bind(&kernel, 1, receiveBuffer, sendBuffer)
-                // A machine without IPv6.
-                if result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL {
-                    kernel = cmedia_address(binding: TransportAddress(IPAddress(v4: 0), port: port))
-                    result = cmedia_udp_bind(&kernel, 0, receiveBuffer, sendBuffer)
-                }
-            }
-            let descriptor = try SystemError.check(result)
-            var kernel = cmedia_address()
-            _ = cmedia_local_address(descriptor, &kernel)
-            let local = TransportAddress(kernel) ?? TransportAddress(unspecified6, port: kernel.port)
-            let port = local.port
-            let bound: ListenAddress =
-                switch listen {
-                case .everywhere: .everywhere(port: port)
-                case .address(let address): .address(TransportAddress(address.ip, port: port))
-                }
-            return Bound(descriptor: descriptor, local: local, listen: bound)
-        } catch {
-            throw explain(error, listen)
-        }
-    }
-
-    private static func explain(_ error: SystemError, _ listen: ListenAddress) -> NodeError {
-        switch error.code {
-        case EADDRINUSE:
-            NodeError(
-                problem: "The media port \(listen) is in use by another process.",
-                remedy: "Stop it (\"ss -lunp\" shows it), or set listen.media to another port."
-            )
-        case EADDRNOTAVAIL:
-            NodeError(
-                problem: "The media address \(listen) is not one of this machine's.",
-                remedy: "Set listen.media to an address that \"ip addr\" shows, or to :\(listen.port) for all of them."
-            )
-        case EACCES:
-            NodeError(
-                problem: "The media port \(listen) may not be used by this user.",
-                remedy: "Set listen.media to a port above 1023, or grant CAP_NET_BIND_SERVICE."
-            )
-        default:
-            NodeError(
-                problem: "The media port \(listen) cannot be opened: \(error).",
-                remedy: "Set listen.media to an address and port that can be bound."
-            )
-        }
-    }
-
     /// Names the receiver of a shard's datagrams. It is called on `loop`.
     func attach(shard: Int, on loop: any EventLoop, receive: @escaping @Sendable ([ReceivedDatagram]) -> Void) {
         state.withLock { state in
@@ -222,7 +159,9 @@ public final class MediaPlane: Sendable {
             family: family,
             counters: counters,
             offload: offload,
-            connections: connections
+            connections: connections,
+            traversal: traversal,
+            port: localAddress.port
         )
     }
 
@@ -238,14 +177,6 @@ public final class MediaPlane: Sendable {
     /// Whether a TCP connection is of use to a session.
     func isOwned(_ path: FiveTuple) -> Bool { state.withLock { $0.routes.isClaimed(path) } }
 
-    /// Answers a STUN message that is no session's.
-    ///
-    /// - Returns: `nil` when it gets no answer.
-    func answer(_ message: ArraySlice<UInt8>, from path: FiveTuple) -> [UInt8]? {
-        guard let message = try? STUNMessage(parsing: message) else { return nil }
-        return responder.withLock { $0.respond(to: message, from: path.remote, at: MonotonicClock.now()) }
-    }
-
     /// Another number for the same socket, which processes that we start do not inherit.
     private static func duplicate(of descriptor: Int32) -> Int32 { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
 
@@ -260,6 +191,7 @@ public final class MediaPlane: Sendable {
         }
         try? await listener?.close().get()
         connections.closeAll()
+        await traversal.close()
         try? await channel.close().get()
         state.withLock { $0.receivers.removeAll() }
         answers.withLock { $0 = nil }
@@ -278,7 +210,7 @@ public final class MediaPlane: Sendable {
                 bytes += datagram.bytes.count
                 if let shard = state.routes.shard(of: datagram.bytes, on: datagram.path) {
                     batches[shard, default: []].append(datagram)
-                } else if DatagramRoutes.isForAnybody(datagram.bytes) {
+                } else if DatagramRoutes.service(of: datagram.bytes[...]) != nil {
                     strays.append(datagram)
                 } else {
                     unknown += 1
@@ -298,14 +230,30 @@ public final class MediaPlane: Sendable {
             }
         }
         guard !strays.isEmpty else { return }
+        let relayed = serve(strays)
+        if !relayed.isEmpty { route(relayed) }
+    }
+
+    /// Lets STUN and TURN answer what is no session's.
+    ///
+    /// - Returns: What came out of TURN, on paths from relayed addresses.
+    func serve(_ strays: [ReceivedDatagram]) -> [ReceivedDatagram] {
+        var relayed: [ReceivedDatagram] = []
         answers.withLock { answers in
             for stray in strays {
-                if let bytes = answer(stray.bytes[...], from: stray.path) {
-                    answers?.queue.append(bytes, to: stray.path)
+                // TURN inside TURN, or inside ICE's frames, is nothing that anybody needs.
+                let isPlain = stray.path.transport == .udp && !RelayedAddress.contains(stray.path.remote.ip)
+                let isWelcome = isPlain || DatagramRoutes.service(of: stray.bytes[...]) == .binding
+                let client = TURNClient(.udp, path: stray.path)
+                switch isWelcome ? traversal.receive(stray.bytes[...], from: client) : .silence {
+                case .answer(let bytes): answers?.queue.append(bytes, to: stray.path)
+                case .datagram(let bytes, let path): relayed.append(ReceivedDatagram(path: path, bytes: Array(bytes)))
+                case .silence: counters.received(0, bytes: 0, unknown: 1)
                 }
             }
             answers?.send()
         }
+        return relayed
     }
 
     /// Numbers tried until one is free for UDP and TCP, when the system chooses.
@@ -314,10 +262,6 @@ public final class MediaPlane: Sendable {
     private static let vectorCount = 32
     /// 2 KiB for each: more than any MTU a browser sends with.
     private static let vectorBytes = vectorCount * 2_048
-    /// Feedback of a thousand viewers for some hundred milliseconds.
-    private static let receiveBuffer: Int32 = 4 * 1024 * 1024
-    /// A keyframe to a hundred viewers at once.
-    private static let sendBuffer: Int32 = 8 * 1024 * 1024
 }
 
 /// Collects what one read brought and routes it as a batch.
@@ -334,7 +278,8 @@ private final class MediaHandler: ChannelInboundHandler, Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = unwrapInboundIn(data)
-        guard let remote = TransportAddress(envelope.remoteAddress) else { return }
+        // A relayed address exists in this process only; one that comes from the network is forged.
+        guard let remote = TransportAddress(envelope.remoteAddress), !RelayedAddress.contains(remote.ip) else { return }
         var local = self.local
         if let packetInfo = envelope.metadata?.packetInfo,
             let destination = TransportAddress(packetInfo.destinationAddress)

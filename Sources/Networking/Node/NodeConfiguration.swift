@@ -10,6 +10,8 @@ public struct NodeConfiguration: Sendable {
     public var version: String
     /// Where the media port listens, in the configuration's form.
     public var media: String
+    /// Where STUN and TURN are served besides the media port, in the configuration's form; `nil` for nowhere.
+    public var turn: String?
     /// Addresses under which clients reach us, besides the machine's own.
     public var advertise: [IPAddress]
     /// The cameras.
@@ -28,6 +30,7 @@ public struct NodeConfiguration: Sendable {
         name: String,
         version: String,
         media: String = "127.0.0.1:8189",
+        turn: String? = nil,
         advertise: [IPAddress] = [],
         cameras: [CameraConfiguration] = [],
         delivery: DeliveryPolicy = .auto,
@@ -38,6 +41,7 @@ public struct NodeConfiguration: Sendable {
         self.name = name
         self.version = version
         self.media = media
+        self.turn = turn
         self.advertise = advertise
         self.cameras = cameras
         self.delivery = delivery

@@ -34,6 +34,25 @@ extension RelayNode {
         }
     }
 
+    /// Restarts ICE with the client's new credentials.
+    public func restartICE(ufrag: String, pwd: String, viewer: String) async throws(ViewerRefusal) -> String {
+        guard let shard = shard(viewer: viewer) else { throw .noViewer }
+        let result = await shard.run { driver -> Result<String, ViewerRefusal> in
+            Result { () throws(ViewerRefusal) in
+                try driver.perform { (shard, now, effects) throws(ViewerRefusal) in
+                    try shard.restartICE(ufrag: ufrag, pwd: pwd, viewer: viewer, at: now, into: &effects)
+                }
+            }
+        }
+        return try result.get()
+    }
+
+    /// STUN and TURN on our own ports.
+    public func iceServers(for user: String, host: String, tlsPort: UInt16?) -> [ICEServer] {
+        let unixTime = MonotonicClock.wallMilliseconds() / 1_000
+        return iceServers.servers(for: user, host: host, tlsPort: tlsPort, unixTime: unixTime)
+    }
+
     /// What the page says of itself.
     public func report(_ report: ViewerReport, viewer: String) async {
         await shard(viewer: viewer)?.run { driver in

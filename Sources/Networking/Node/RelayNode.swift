@@ -1,7 +1,9 @@
+import ICE
 import NIOCore
 import NIOPosix
 import Relay
 import Synchronization
+import TURN
 import Wire
 
 /// The relay in this process: event loops, shards, cameras' connections and the media port.
@@ -19,6 +21,7 @@ public final class RelayNode: ViewerService {
     public let clock: RelayClock
 
     let shards: [ShardHandle]
+    let iceServers: ICEServerList
     private let cameraShards: [String: Int]
     private let group: any EventLoopGroup
     private let ownsGroup: Bool
@@ -40,6 +43,7 @@ public final class RelayNode: ViewerService {
         attempts: AttemptLog,
         clock: RelayClock,
         shards: [ShardHandle],
+        iceServers: ICEServerList,
         cameraShards: [String: Int],
         group: any EventLoopGroup,
         ownsGroup: Bool,
@@ -51,6 +55,7 @@ public final class RelayNode: ViewerService {
         attemptLog = attempts
         self.clock = clock
         self.shards = shards
+        self.iceServers = iceServers
         self.cameraShards = cameraShards
         self.group = group
         self.ownsGroup = ownsGroup
@@ -90,6 +95,13 @@ public final class RelayNode: ViewerService {
         let events = EventLog()
         let attempts = AttemptLog()
         let history = HistoryStore()
+        let candidates = InterfaceAddresses.candidates(for: media.listen, advertise: configuration.advertise)
+        let turn = try await offerTURN(configuration, media, candidates, loops[0], group)
+        let iceServers = ICEServerList(
+            credentials: turn.credentials,
+            advertise: configuration.advertise,
+            port: turn.listener?.listen.port ?? media.localAddress.port
+        )
         let sampler = NodeSampler(
             configuration: configuration,
             shards: loops.count,
@@ -98,11 +110,11 @@ public final class RelayNode: ViewerService {
             events: events,
             history: history,
             mediaListeners: ["media/udp", "media/tcp"].map { .init(name: $0, address: media.listen.description) }
+                + (turn.listener.map { [.init(name: "turn", address: $0.listen.description)] } ?? [])
         )
         let cameras = configuration.cameras.sorted { $0.name < $1.name }
         var cameraShards: [String: Int] = [:]
         for (position, camera) in cameras.enumerated() { cameraShards[camera.name] = position % loops.count }
-        let candidates = InterfaceAddresses.candidates(for: media.listen, advertise: configuration.advertise)
 
         var handles: [ShardHandle] = []
         do {
@@ -160,6 +172,7 @@ public final class RelayNode: ViewerService {
             attempts: attempts,
             clock: clock,
             shards: handles,
+            iceServers: iceServers,
             cameraShards: cameraShards,
             group: group,
             ownsGroup: ownsGroup,
@@ -168,6 +181,40 @@ public final class RelayNode: ViewerService {
         )
         media.whenClosed { [weak node] in node?.mediaClosed() }
         return node
+    }
+
+    /// Lets the media port, and the extra one where there is one, serve TURN to our own media addresses.
+    private static func offerTURN(
+        _ configuration: NodeConfiguration,
+        _ media: MediaPlane,
+        _ candidates: [TransportAddress],
+        _ loop: any EventLoop,
+        _ group: any EventLoopGroup
+    ) async throws(NodeError) -> (credentials: RelayCredentials, listener: TURNListener?) {
+        var random = SystemRandomNumberGenerator()
+        let credentials = RelayCredentials(using: &random)
+        media.traversal.offer(TURNServer(peers: Set(candidates), credentials: credentials, using: &random))
+        guard let turn = configuration.turn else { return (credentials, nil) }
+        do throws(NodeError) {
+            let listener = try await TURNListener.open(
+                ListenAddress(parsing: turn),
+                on: loop,
+                connections: group,
+                plane: media
+            )
+            media.traversal.listen(listener)
+            return (credentials, listener)
+        } catch {
+            await media.close()
+            throw error
+        }
+    }
+
+    /// Takes over a TLS connection to another listener whose client speaks STUN. Call on its loop.
+    public func takeSTUN(_ channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandler(
+            MediaConnectionHandler(plane: media, carrier: .tls, framing: .selfDelimiting)
+        )
     }
 
     private func mediaClosed() {

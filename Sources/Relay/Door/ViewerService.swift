@@ -10,6 +10,17 @@ public protocol ViewerService: RelayService {
     func offer(_ sdp: String, viewer: String) async throws(ViewerRefusal) -> String
     /// A trickled remote candidate (the value after `candidate:` or the whole attribute). Unknown viewers are ignored.
     func candidate(_ candidate: String, viewer: String) async
+    /// Restarts ICE with the client's new credentials; media goes on meanwhile.
+    ///
+    /// - Returns: Our new credentials and candidates as an SDP fragment (RFC 8840 §9).
+    func restartICE(ufrag: String, pwd: String, viewer: String) async throws(ViewerRefusal) -> String
+    /// STUN and TURN servers for a client, with credentials that are good for a day. Empty where there are none.
+    ///
+    /// - Parameters:
+    ///   - user: Whom allocations are counted for: a viewer, or an address that is none yet.
+    ///   - host: The name or address under which the client reached us.
+    ///   - tlsPort: The port of the HTTPS listener as the client reached it, where TURN over TLS is served.
+    func iceServers(for user: String, host: String, tlsPort: UInt16?) -> [ICEServer]
     /// What the page says of itself. Unknown viewers are ignored.
     func report(_ report: ViewerReport, viewer: String) async
     /// The viewer's control channel closed; media, if it flows, goes on until it ends by itself.

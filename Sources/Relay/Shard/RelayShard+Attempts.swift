@@ -131,7 +131,7 @@ extension RelayShard {
             _ number: String,
             local: String,
             remote: String,
-            _ transport: TransportProtocol,
+            _ transport: String,
             _ state: String
         )
             -> PairSnapshot
@@ -142,7 +142,7 @@ extension RelayShard {
                 camera: viewer.camera.name,
                 local: local,
                 remote: remote,
-                transport: transport.rawValue,
+                transport: transport,
                 state: state
             )
         }
@@ -151,7 +151,8 @@ extension RelayShard {
                 "\(index + 1)",
                 local: "\(pair.local.kind.rawValue) \(pair.local.address)",
                 remote: "\(pair.remote.kind.rawValue) \(pair.remote.address)",
-                pair.remote.transport,
+                RelayedAddress.carrier(of: pair.remote.address.ip).map { "turn/\($0.rawValue)" }
+                    ?? pair.remote.transport.rawValue,
                 pair.state.rawValue
             )
             shown.isNominated = pair.isNominated
@@ -169,7 +170,7 @@ extension RelayShard {
         let local = status.localCandidates.first.map { "\($0.kind.rawValue) \($0.address)" } ?? "-"
         return known
             + status.hiddenCandidates.enumerated().map { index, name in
-                row("h\(index + 1)", local: local, remote: "host \(name)", .udp, "hidden")
+                row("h\(index + 1)", local: local, remote: "host \(name)", "udp", "hidden")
             }
     }
 }

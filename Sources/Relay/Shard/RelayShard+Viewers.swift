@@ -169,6 +169,36 @@ extension RelayShard {
         schedule(viewer)
     }
 
+    /// Restarts ICE with the client's new credentials (RFC 8445 §9); paths stay known, and media goes on over them.
+    public func restartICE(
+        ufrag: String,
+        pwd: String,
+        viewer id: String,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) throws(ViewerRefusal) -> String {
+        guard let viewer = viewers[id], let peer = viewer.peer, !peer.isClosed else {
+            throw ViewerRefusal(.notFound, "this viewer has no WebRTC session")
+        }
+        guard let remote = ICECredentials(ufrag: ufrag, pwd: pwd) else {
+            throw ViewerRefusal(.malformed, "the new ICE credentials are not well formed")
+        }
+        viewer.retiredUfrags.append(peer.localUfrag)
+        let fragment = peer.restartICE(remote: remote, at: now, using: &random)
+        viewersByUfrag[peer.localUfrag] = viewer
+        effects.append(.claim(ufrag: peer.localUfrag))
+        for path in viewer.paths { effects.append(.claimPath(path, ufrag: peer.localUfrag)) }
+        // The agent takes the one before for ten seconds more; older ones are of no use.
+        while viewer.retiredUfrags.count > 1 { release(viewer.retiredUfrags.removeFirst(), into: &effects) }
+        schedule(viewer)
+        return fragment
+    }
+
+    private func release(_ ufrag: String, into effects: inout [ShardEffect]) {
+        viewersByUfrag[ufrag] = nil
+        effects.append(.release(ufrag: ufrag))
+    }
+
     /// What the page says of itself.
     public func report(
         _ report: ViewerReport,
@@ -281,10 +311,10 @@ extension RelayShard {
         viewer.peer = nil
         viewer.isSubscribed = false
         viewer.peerReadyAt = nil
-        viewersByUfrag[peer.localUfrag] = nil
         for path in viewer.paths where viewersByPath[path] === viewer { viewersByPath[path] = nil }
         viewer.paths = []
-        effects.append(.release(ufrag: peer.localUfrag))
+        for ufrag in viewer.retiredUfrags + [peer.localUfrag] { release(ufrag, into: &effects) }
+        viewer.retiredUfrags = []
     }
 }
 

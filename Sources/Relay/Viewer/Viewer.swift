@@ -43,6 +43,8 @@ final class Viewer: Scheduled {
     var peer: Peer?
     /// Paths that lead to the peer, as far as the shard knows them by it.
     var paths: [FiveTuple] = []
+    /// Ufrags of the peer from before it restarted ICE, which the client may still use for a moment.
+    var retiredUfrags: [String] = []
     /// When the shard looks at the peer next.
     var scheduledAt: Instant?
     /// The peer takes media.

@@ -265,7 +265,7 @@ public struct PairSnapshot: Codable, Sendable, Identifiable {
     public var local: String
     /// The client's: `prflx 198.51.100.7:50312`, or an obfuscated mDNS name.
     public var remote: String
-    /// `udp` or `tcp`.
+    /// `udp` or `tcp`; through TURN, how the client reaches us: `turn/udp`, `turn/tcp` or `turn/tls`.
     public var transport: String
     /// `waiting`, `in-progress`, `succeeded`, `failed`; `hidden` for a name that only the client's network resolves.
     public var state: String

@@ -46,8 +46,13 @@ struct CheckCommand: AsyncParsableCommand {
     private func portFailures(_ configuration: Configuration) -> [String] {
         let isOpen = configuration.authorisation == .open
         var listeners: [(key: String, address: ListenAddress, type: Int32)] = [
-            ("media", configuration.listen.media, Int32(SOCK_DGRAM.rawValue))
+            ("media", configuration.listen.media, Int32(SOCK_DGRAM.rawValue)),
+            ("media", configuration.listen.media, Int32(SOCK_STREAM.rawValue)),
         ]
+        if let turn = configuration.listen.turn {
+            listeners.append(("turn", turn, Int32(SOCK_DGRAM.rawValue)))
+            listeners.append(("turn", turn, Int32(SOCK_STREAM.rawValue)))
+        }
         if let http = configuration.listen.http { listeners.append(("http", http, Int32(SOCK_STREAM.rawValue))) }
         if let https = configuration.listen.https { listeners.append(("https", https, Int32(SOCK_STREAM.rawValue))) }
         return listeners.compactMap { key, address, type in

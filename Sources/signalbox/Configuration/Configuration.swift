@@ -9,6 +9,8 @@ struct Configuration: Sendable {
         var http: ListenAddress? = ListenAddress.everywhere(port: 8080).onLoopback
         var https: ListenAddress? = .everywhere(port: 8443)
         var media = ListenAddress.everywhere(port: 8189)
+        /// STUN and TURN besides the media port.
+        var turn: ListenAddress?
     }
 
     /// Who may watch.

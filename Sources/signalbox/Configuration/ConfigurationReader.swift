@@ -152,7 +152,7 @@ struct ConfigurationReader {
     }
 
     private mutating func readListen(_ node: Node, into listen: inout Configuration.Listen) {
-        let known = ["http", "https", "media"]
+        let known = ["http", "https", "media", "turn"]
         for (keyNode, name, value) in mapping(node, "listen", known: known) {
             let key = "listen.\(name)"
             guard known.contains(name) else {
@@ -161,7 +161,11 @@ struct ConfigurationReader {
             }
             guard let text = string(value, key: key) else { continue }
             if text == "off", name != "media" {
-                if name == "http" { listen.http = nil } else { listen.https = nil }
+                switch name {
+                case "http": listen.http = nil
+                case "https": listen.https = nil
+                default: listen.turn = nil
+                }
                 continue
             }
             guard let address = try? ListenAddress(parsing: text) else {
@@ -181,6 +185,7 @@ struct ConfigurationReader {
                 }
                 listen.http = address
             case "https": listen.https = address
+            case "turn": listen.turn = address
             default: listen.media = address
             }
         }

@@ -57,6 +57,7 @@ final class RunningRelay {
         }
         let isOpen = configuration.authorisation == .open
         let media = isOpen ? configuration.listen.media : configuration.listen.media.onLoopback
+        let turn = configuration.listen.turn.map { isOpen ? $0 : $0.onLoopback }
         let https = configuration.listen.https.map { isOpen ? $0 : $0.onLoopback }
         let names = ["localhost", "127.0.0.1", "::1"] + configuration.advertise.map(\.description)
 
@@ -65,6 +66,7 @@ final class RunningRelay {
                 name: ProcessInfo.processInfo.hostName,
                 version: signalboxVersion,
                 media: media.description,
+                turn: turn?.description,
                 advertise: configuration.advertise,
                 cameras: configuration.cameras + (demo?.cameras ?? []),
                 delivery: configuration.delivery,
@@ -79,7 +81,8 @@ final class RunningRelay {
                     http: configuration.listen.http.map(listener),
                     https: https.map(listener),
                     tls: https == nil ? nil : try state.httpsIdentity(names: names),
-                    access: isOpen ? .open : .loopback
+                    access: isOpen ? .open : .loopback,
+                    takeSTUN: { try node.takeSTUN($0) }
                 ),
                 service: node,
                 eventLoopGroup: group

@@ -1,0 +1,35 @@
+import Relay
+import TURN
+import Wire
+
+/// Makes the list of STUN and TURN servers that a client is told of: ourselves, under the names it can use.
+struct ICEServerList: Sendable {
+    let credentials: RelayCredentials
+    let advertise: [IPAddress]
+    /// The port of STUN, TURN over UDP and TURN over TCP.
+    let port: UInt16
+
+    /// Servers for `user`.
+    ///
+    /// - Parameters:
+    ///   - host: How the client reached us. A name may be a proxy's, behind which the media port is not, so that an
+    ///     advertised address goes before it; an address is right as it is.
+    ///   - tlsPort: The HTTPS port as the client reached it; `nil` without TURN over TLS.
+    func servers(for user: String, host: String, tlsPort: UInt16?, unixTime: Int64) -> [ICEServer] {
+        let own = IPAddress(host) == nil ? advertise.first.map(Self.text) ?? host : Self.text(host)
+        let issued = credentials.issue(user: credentials.pseudonym(of: user), expiry: unixTime + Self.validity)
+        var relays = ["turn:\(own):\(port)?transport=udp", "turn:\(own):\(port)?transport=tcp"]
+        if let tlsPort { relays.append("turns:\(Self.text(host)):\(tlsPort)?transport=tcp") }
+        return [
+            ICEServer(urls: ["stun:\(own):\(port)"]),
+            ICEServer(urls: relays, username: issued.username, credential: issued.password),
+        ]
+    }
+
+    private static func text(_ host: String) -> String { IPAddress(host).map(text) ?? host }
+
+    private static func text(_ ip: IPAddress) -> String { ip.isIPv6 ? "[\(ip)]" : "\(ip)" }
+
+    /// A day: the page gets fresh ones every six hours.
+    private static let validity: Int64 = 24 * 3_600
+}

@@ -1,0 +1,196 @@
+"""Networks that leave one way through: TURN over UDP, TCP and TLS, ICE over TCP, and a NAT that changes its mind."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import pathlib
+import ssl
+import stat
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from browser import Watching
+from conftest import CHROMIUM
+from harness import eventually, report
+from test_firewall import client_network
+from test_switching import camera_configuration
+
+
+def only(servers: str, policy: str = "all") -> str:
+    """A script that leaves a page the ICE servers whose URL matches, and says which candidates it may use."""
+    return f"""(() => {{
+        const Native = globalThis.RTCPeerConnection;
+        globalThis.RTCPeerConnection = class extends Native {{
+            constructor(configuration) {{
+                const iceServers = (configuration.iceServers ?? [])
+                    .map((server) => ({{ ...server, urls: server.urls.filter((url) => /{servers}/.test(url)) }}))
+                    .filter((server) => server.urls.length > 0);
+                super({{ ...configuration, iceServers, iceTransportPolicy: "{policy}" }});
+            }}
+        }};
+    }})();"""
+
+
+def selected(relay: Any) -> dict[str, Any]:
+    """The pair that carries the video."""
+    return max(relay.snapshot()["pairs"], key=lambda pair: pair["bytesSent"])
+
+
+def assert_carried_by(relay: Any, transport: str) -> None:
+    pair = selected(relay)
+    assert pair["transport"] == transport and pair["state"] == "succeeded", relay.snapshot()["pairs"]
+    before = pair["bytesSent"]
+    eventually(lambda: selected(relay)["bytesSent"] > before + 100_000, 5, "video flows on that pair")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_browser_that_may_only_use_relays_plays_over_turn(start, chromium, transport: str) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    began = time.monotonic()
+    page = Watching(chromium, f"{relay.page}/clock", script=only(f"^turn:.*transport={transport}$", "relay"))
+    page.wait_until_playing("webrtc", within=15)
+    report(f"relay-only, TURN/{transport.upper()}: WebRTC frames after {time.monotonic() - began:.1f} s")
+    page.wait_until_moving()
+    assert_carried_by(relay, f"turn/{transport}")
+    assert selected(relay)["remote"].startswith("relay 198.19."), selected(relay)
+    assert not page.problems, page.problems
+
+
+class Strict:
+    """A relay, and a Chromium in a network namespace whose way out is under the test's control."""
+
+    def __init__(self, start: Any, open_things: Any, directory: pathlib.Path, rules: str | None) -> None:
+        if os.geteuid() != 0 or not CHROMIUM:
+            reason = "needs root for a network namespace, and chromium"
+            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        from playwright.sync_api import sync_playwright
+
+        demo = start.demo("--cameras", "1")
+        self.namespace = open_things.enter_context(client_network())
+        self.relay = start.relay(
+            {"clock": camera_configuration(demo)}, auth="open", host="198.18.7.1", advertise=["198.18.7.1"]
+        )
+        self.relay.wait_for_camera("clock")
+        self.https = int(self.relay.listener("https").rsplit(":", 1)[1])
+        self.media = int(self.relay.listener("media/udp").rsplit(":", 1)[1])
+        self.nft(
+            f"""table inet firewall {{ chain out {{
+                type filter hook output priority 0; policy drop;
+                oifname lo accept
+                tcp dport {self.https} accept
+                {rules.format(media=self.media)}
+            }} }}"""
+            if rules is not None
+            else "add table inet firewall"
+        )
+        launcher = directory / "chromium-in-namespace"
+        launcher.write_text(f'#!/bin/sh\nexec ip netns exec {self.namespace} {CHROMIUM} "$@"\n')
+        launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
+        playwright = open_things.enter_context(sync_playwright())
+        # A page's exception for a self-signed certificate does not count for TURN; in production it is a real one.
+        self.browser = playwright.chromium.launch(
+            executable_path=str(launcher),
+            args=[
+                "--no-sandbox",
+                "--autoplay-policy=no-user-gesture-required",
+                f"--ignore-certificate-errors-spki-list={self.key_hash()}",
+            ],
+        )
+        open_things.callback(self.browser.close)
+
+    def nft(self, rules: str) -> None:
+        subprocess.run(
+            ["ip", "netns", "exec", self.namespace, "nft", "-f", "-"],
+            input=rules,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+
+    def key_hash(self) -> str:
+        certificate = ssl.get_server_certificate(("198.18.7.1", self.https))
+        key = subprocess.run(
+            ["openssl", "x509", "-pubkey", "-noout"], input=certificate, check=True, capture_output=True, text=True
+        ).stdout
+        der = subprocess.run(
+            ["openssl", "pkey", "-pubin", "-outform", "der"], input=key.encode(), check=True, capture_output=True
+        ).stdout
+        return base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+    def watch(self, script: str | None = None) -> Watching:
+        return Watching(self.browser, f"https://198.18.7.1:{self.https}/clock", script=script)
+
+
+@pytest.mark.parametrize(
+    ("transport", "rules", "script"),
+    [
+        ("tcp", "tcp dport {media} accept", only("^$")),
+        ("turn/tcp", "tcp dport {media} accept", only("^turn:.*transport=tcp$", "relay")),
+        ("turn/tls", "", None),
+    ],
+    ids=["ice-tcp", "turn-tcp", "turn-tls-with-only-https-open"],
+)
+def test_with_udp_blocked_webrtc_finds_another_way(
+    start, open_things, tmp_path: pathlib.Path, transport: str, rules: str, script: str | None
+) -> None:
+    network = Strict(start, open_things, tmp_path, rules)
+    began = time.monotonic()
+    page = network.watch(script)
+    page.wait_until_playing("webrtc", within=25)
+    report(f"UDP blocked, {transport}: WebRTC frames after {time.monotonic() - began:.1f} s")
+    page.wait_until_moving()
+    assert_carried_by(network.relay, transport)
+    assert not page.problems, page.problems
+
+
+def test_a_nat_that_changes_its_port_does_not_stop_the_picture(start, open_things, tmp_path: pathlib.Path) -> None:
+    network = Strict(start, open_things, tmp_path, None)
+    page = network.watch(only("^$"))
+    page.wait_until_playing("webrtc", within=15)
+    before = eventually(
+        lambda: (lambda pair: pair if pair["state"] == "succeeded" and pair["bytesSent"] > 100_000 else None)(
+            selected(network.relay)
+        ),
+        10,
+        "video flows",
+    )
+    assert before["transport"] == "udp"
+    old = int(before["remote"].rsplit(":", 1)[1])
+    new = old - 1 if old > 40_000 else old + 1
+    # Stateless, so that it takes effect in the middle of a flow, as when a router forgets a binding.
+    network.nft(
+        f"""table ip nat4 {{
+            chain out {{
+                type filter hook output priority -300;
+                udp sport {old} udp dport {network.media} notrack udp sport set {new}
+            }}
+            chain in {{
+                type filter hook prerouting priority -300;
+                udp sport {network.media} udp dport {new} notrack udp dport set {old}
+            }}
+        }}"""
+    )
+    transitions = page.page.evaluate("() => window.signalbox.transitions().length")
+    changed = time.monotonic()
+    eventually(
+        lambda: any(
+            pair["remote"].endswith(f":{new}") and pair["bytesSent"] > 100_000
+            for pair in network.relay.snapshot()["pairs"]
+        ),
+        20,
+        "video flows to the new port",
+    )
+    report(f"NAT rebound: video on the new path after {time.monotonic() - changed:.1f} s")
+    viewer = page.state()["viewer"]
+    page.wait_until_playing("webrtc", within=10)
+    page.wait_until_moving()
+    assert page.state()["viewer"] == viewer
+    assert page.page.evaluate("() => window.signalbox.transitions().length") == transitions, "the page changed over"
+    assert not page.problems, page.problems
