@@ -47,7 +47,8 @@ struct Story: Sendable, CustomTestStringConvertible {
             rule: .noUsableCandidates,
             cause: .clientDevice,
             text: "the client sent no usable candidates and never checked",
-            evidence: "the client named 0 addresses"
+            evidence: "the client named 0 addresses",
+            control: .whep
         ) { world, viewer in
             _ = try world.offer(viewer: viewer)
             try world.run(.seconds(31))

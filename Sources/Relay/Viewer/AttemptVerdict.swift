@@ -75,17 +75,8 @@ extension Verdict {
                 remedy: "Set advertise: to the address under which clients reach this machine."
             )
         }
-        if status.remoteCandidates.isEmpty, status.hiddenCandidates.isEmpty {
-            return Verdict(
-                .noUsableCandidates,
-                .warning,
-                .clientDevice,
-                "the client sent no usable candidates and never checked",
-                evidence: evidence,
-                remedy: "Look at the client's network interfaces, and whether a policy forbids it WebRTC."
-            )
-        }
         let ports = facts.ports([.udp, .tcp])
+        // A browser always checks; behind a wall that is tight enough it finds no address of its own to name.
         if facts.control == .page {
             return Verdict(
                 .udpBlocked,
@@ -94,6 +85,16 @@ extension Verdict {
                 "\(ports) blocked from the client",
                 evidence: evidence + ["the page reaches us by HTTPS"],
                 remedy: "Let the client's network reach \(ports); until then it watches by HLS."
+            )
+        }
+        if status.remoteCandidates.isEmpty, status.hiddenCandidates.isEmpty {
+            return Verdict(
+                .noUsableCandidates,
+                .warning,
+                .clientDevice,
+                "the client sent no usable candidates and never checked",
+                evidence: evidence,
+                remedy: "Look at the client's network interfaces, and whether a policy forbids it WebRTC."
             )
         }
         return Verdict(
