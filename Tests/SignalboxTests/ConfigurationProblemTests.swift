@@ -149,6 +149,37 @@ struct ConfigurationProblemTests {
         #expect(message.hasPrefix("s.yml:"))
     }
 
+    @Test func `a key that is there twice hides no other mistake`() {
+        let text = """
+            delivery: fast
+            cameras:
+              gate: { source: rtsp://a, tranport: tcp }
+              yard: { source: http://yard }
+              gate: { source: http://b, source: rtsp://c, delivery: maybe }
+              "gate": {}
+              api: { source: http://d }
+            listen: { media: nowhere }
+
+            """
+        let found = problems(text).map { $0.split(separator: ". ")[0] }
+        #expect(
+            found == [
+                "s.yml:1:11: delivery: `fast` is not one of its values",
+                "s.yml:3:3: gate: is there twice",
+                "s.yml:3:29: cameras.gate.tranport: is no key of this file",
+                "s.yml:4:19: cameras.yard.source: The camera URL has the scheme \"http\"; only rtsp and rtsps work",
+                "s.yml:5:3: gate: is there twice",
+                "s.yml:5:11: source: is there twice",
+                "s.yml:5:19: cameras.gate.source: The camera URL has the scheme \"http\"; only rtsp and rtsps work",
+                "s.yml:5:57: cameras.gate.delivery: `maybe` is not one of its values",
+                "s.yml:6:3: cameras.gate: has no `source`",
+                "s.yml:7:3: cameras.api: uses the reserved word `api`",
+                "s.yml:7:18: cameras.api.source: The camera URL has the scheme \"http\"; only rtsp and rtsps work",
+                "s.yml:8:18: listen.media: `nowhere` is no address to listen on",
+            ]
+        )
+    }
+
     // MARK: - What must not be possible
 
     @Test(arguments: [

@@ -52,11 +52,7 @@ struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
     var description: String {
         var place = file
         if let line { place += ":\(line):\(column ?? 1)" }
-        return "\(place): \(key.isEmpty ? "" : "\(key): ")\(sentence(problem)) \(sentence(remedy))"
-    }
-
-    private func sentence(_ text: String) -> String {
-        text.hasSuffix(".") || text.hasSuffix("?") ? text : text + "."
+        return "\(place): \(key.isEmpty ? "" : "\(key): ")\(problem.endedAsSentence) \(remedy.endedAsSentence)"
     }
 }
 

@@ -11,6 +11,7 @@ struct ConfigurationReader {
     private let directory: URL
     private var problems: [ConfigurationProblem] = []
     private var notices: [String] = []
+    private var repeated = RepeatedKeys()
 
     /// Largest file that is read.
     static let byteLimit = 1 << 20
@@ -55,10 +56,11 @@ struct ConfigurationReader {
         var reader = ConfigurationReader(file: file)
         var configuration = Configuration()
         do {
+            defer { reader.reportRepeated() }
+            let (parser, root) = try reader.repeated.parse(text)
             // Nodes refer to their anchors weakly; the parser holds them.
-            let parser = try Parser(yaml: text)
-            try withExtendedLifetime(parser) {
-                if let root = try parser.singleRoot() {
+            withExtendedLifetime(parser) {
+                if let root {
                     reader.refuseAnchors(in: root, "")
                     reader.read(root, into: &configuration)
                 } else {
@@ -70,7 +72,7 @@ struct ConfigurationReader {
         } catch {
             reader.report(nil, "", "is not YAML: \(reason(error))", "Correct it")
         }
-        guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.problems) }
+        guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.inOrder) }
         configuration.notices = reader.notices
         return configuration
     }
@@ -93,17 +95,41 @@ struct ConfigurationReader {
 
     // MARK: - Reporting
 
+    /// The problems from the top of the file to its end.
+    private var inOrder: [ConfigurationProblem] {
+        problems.enumerated().sorted { one, other in
+            (one.element.line ?? 0, one.element.column ?? 0, one.offset)
+                < (other.element.line ?? 0, other.element.column ?? 0, other.offset)
+        }.map(\.element)
+    }
+
     private mutating func report(_ node: Node?, _ key: String, _ problem: String, _ remedy: String) {
+        let place = node?.mark.map { repeated.original($0) }
         problems.append(
             ConfigurationProblem(
                 file: file,
-                line: node?.mark?.line,
-                column: node?.mark?.column,
+                line: place?.line,
+                column: place?.column,
                 key: key,
                 problem: problem,
                 remedy: remedy
             )
         )
+    }
+
+    private mutating func reportRepeated() {
+        for key in repeated.found {
+            problems.append(
+                ConfigurationProblem(
+                    file: file,
+                    line: key.line,
+                    column: key.column,
+                    key: key.name,
+                    problem: "is there twice",
+                    remedy: "Keep one of them"
+                )
+            )
+        }
     }
 
     private mutating func report(_ error: YamlError) {
@@ -126,7 +152,7 @@ struct ConfigurationReader {
                     file: file,
                     line: context.mark.line,
                     column: context.mark.column,
-                    key: duplicates.map { "\($0)" }.joined(separator: ", "),
+                    key: duplicates.map { RepeatedKeys.name("\($0)") }.joined(separator: ", "),
                     problem: "is there twice",
                     remedy: "Keep one of them"
                 )
@@ -232,13 +258,12 @@ struct ConfigurationReader {
         }
         var result: [CameraConfiguration] = []
         for (key, value) in cameras {
-            guard let name = key.string else {
+            guard let name = name(key) else {
                 report(key, "cameras", "has a name that is no text", "Put it in quotes")
                 continue
             }
             if let problem = CameraName.problem(with: name) {
                 report(key, "cameras.\(name)", problem, "Use letters, digits, `.`, `_`, `-`, and `/` between parts")
-                continue
             }
             if let camera = readCamera(name, value, at: key) { result.append(camera) }
         }
@@ -358,7 +383,7 @@ struct ConfigurationReader {
             return []
         }
         return pairs.compactMap { key, value in
-            guard let name = key.string else {
+            guard let name = name(key) else {
                 report(key, path, "a key is no text", "Put it in quotes")
                 return nil
             }
@@ -376,7 +401,8 @@ struct ConfigurationReader {
         switch node {
         case .mapping(let pairs):
             for (key, value) in pairs {
-                let place = path.isEmpty ? key.string ?? "" : "\(path).\(key.string ?? "")"
+                let name = name(key) ?? ""
+                let place = path.isEmpty ? name : "\(path).\(name)"
                 refuseAnchors(in: key, place)
                 refuseAnchors(in: value, place)
             }
@@ -386,6 +412,8 @@ struct ConfigurationReader {
             break
         }
     }
+
+    private func name(_ key: Node) -> String? { key.string.map(RepeatedKeys.name) }
 
     private func isNull(_ node: Node) -> Bool { node.null != nil }
 
@@ -446,30 +474,5 @@ struct ConfigurationReader {
             }
         }
         return row[b.count]
-    }
-}
-
-/// The rule for camera names (they are URL paths).
-enum CameraName {
-    /// What is wrong with `name`, or `nil`.
-    static func problem(with name: String) -> String? {
-        guard !name.isEmpty else { return "is empty" }
-        guard name.utf8.count <= 128 else { return "is longer than 128 bytes" }
-        let segments = name.split(separator: "/", omittingEmptySubsequences: false)
-        for segment in segments {
-            if segment.isEmpty { return "has an empty part" }
-            if segment == "." || segment == ".." { return "has a part `\(segment)`" }
-            let allowed = segment.utf8.allSatisfy { byte in
-                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                    || byte == 0x2E || byte == 0x5F || byte == 0x2D
-            }
-            if !allowed { return "has characters that are not allowed in a name" }
-        }
-        let reserved: Set<Substring> = [
-            "whep", "ws", "index.m3u8", "media.m3u8", "snapshot.jpg", "api", "metrics", "healthz", "preflight",
-            "firewall", "-",
-        ]
-        if let word = segments.first(where: { reserved.contains($0) }) { return "uses the reserved word `\(word)`" }
-        return nil
     }
 }

@@ -3,16 +3,6 @@ import Foundation
 import Gateway
 import Wire
 
-/// A failure at start, with what to do about it.
-struct StartFailure: Error, CustomStringConvertible {
-    var problem: String
-    var remedy: String
-    /// 78 (EX_CONFIG) for configuration, 1 otherwise.
-    var exitCode: Int32 = 1
-
-    var description: String { "\(problem). \(remedy)." }
-}
-
 /// Where the relay keeps its certificate, its control socket and its log.
 struct StateDirectory: Sendable {
     let path: String
