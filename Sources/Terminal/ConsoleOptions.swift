@@ -19,6 +19,8 @@ public struct ConsoleOptions: Sendable {
     public var themes: [Theme]
     /// Where standard output and standard error go while the screen is in use, if they are terminals; `nil` drops them.
     public var errorLog: String?
+    /// What the operator types to get the console back.
+    public var attachCommand: String
     /// The monotonic clock.
     public var clock: @Sendable () -> Instant
     /// Draw with ASCII only, whatever the locale says.
@@ -36,12 +38,14 @@ public struct ConsoleOptions: Sendable {
         author: String,
         themes: [Theme] = [.standard],
         errorLog: String? = nil,
+        attachCommand: String = "signalbox attach",
         clock: @escaping @Sendable () -> Instant
     ) {
         self.mode = mode
         self.author = author
         self.themes = themes
         self.errorLog = errorLog
+        self.attachCommand = attachCommand
         self.clock = clock
     }
 }

@@ -53,7 +53,8 @@ struct ConsoleSession {
             commandPrefix: "console-\(getpid())-\(UInt32.random(in: 0...UInt32.max))",
             glyphs: glyphs,
             utcOffset: localOffset(),
-            themes: options.themes
+            themes: options.themes,
+            attachCommand: options.attachCommand
         )
         model = ConsoleModel(configuration: configuration, at: now)
         model.resize(size)
@@ -87,7 +88,7 @@ struct ConsoleSession {
             needsFrame = true
         }
         let isWaiting = historyAskedAt.map { now - $0 < ConsoleSession.historyPatience } ?? false
-        if now >= nextHistory, !isWaiting, let request = model.wantedHistory {
+        if !isWaiting, now >= nextHistory || model.lacksHistory, let request = model.wantedHistory {
             nextHistory = now + ConsoleSession.historyInterval
             historyAskedAt = now
             Task { [service, mailbox] in mailbox.put(.history(await service.history(request), to: request)) }

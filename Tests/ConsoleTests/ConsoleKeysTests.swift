@@ -294,6 +294,83 @@ struct ConsoleKeysTests {
         #expect(person.screen().contains("0 of 12 match"))
     }
 
+    @Test func `a mistake in a filter is marked while the last good filter stays, and is not kept`() {
+        var person = Operator()
+        person.press("2", "/")
+        person.type("gate fps>0")
+        person.press(.backspace)
+        let screen = person.screen().split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        #expect(screen[21].hasPrefix(" /gate fps>_"))
+        #expect(screen[22].hasPrefix("       ^ fps> wants a number, such as fps>1"))
+        #expect(screen[21].contains("3 of 12"))
+        person.press(.enter)
+        #expect(person.screen().contains("^ fps> wants a number"))
+        person.type("0")
+        #expect(!person.screen().contains("^"))
+        person.press(.enter)
+        #expect(person.screen().contains("Cameras 3/12  /gate fps>0"))
+    }
+
+    @Test func `keys for viewers say on a camera's row where viewers are`() {
+        for key in ["s", "a", "D"] as [Key] {
+            var person = Operator()
+            person.press("2", key)
+            #expect(person.screen().contains("this acts on viewers: select one (3)"))
+            #expect(person.commands.isEmpty)
+        }
+    }
+
+    @Test func `what does not fit into a line is told on the next`() throws {
+        var snapshot = RelayFixture.snapshot()
+        var person = Operator(snapshot)
+        let bare = try #require(person.snapshot?.viewers.first { $0.control == .hls })
+        person.press("3", "/")
+        person.type(bare.id)
+        person.press(.enter, "s")
+        let text = person.screen().split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(text.contains("it has no control channel"))
+        #expect(text.contains("it can be dropped (D) but not switched"))
+        for position in snapshot.operations.indices {
+            snapshot.operations[position].outcome = .succeeded
+            snapshot.operations[position].result = (1...60).map { "word\($0)" }.joined(separator: " ")
+        }
+        person = Operator(snapshot)
+        #expect(person.screen().split(separator: "\n").suffix(4).prefix(3).allSatisfy { $0.contains("word") })
+        #expect(person.screen().split(separator: "\n").suffix(2).first?.hasSuffix("~") == true)
+    }
+
+    @Test func `help is walked through with the keys it lists`() {
+        var person = Operator()
+        person.press("2", "?")
+        let first = person.screen()
+        person.press(.end)
+        #expect(person.screen().contains("This relay"))
+        person.press(.up)
+        #expect(person.screen() != first)
+        person.press(.home)
+        #expect(person.screen() == first)
+        person.press("G", "g")
+        #expect(person.screen() == first)
+        person.press(.escape)
+        #expect(!person.screen().contains("Help"))
+    }
+
+    @Test func `w asks why only where something is amiss`() {
+        var person = Operator()
+        person.press("2", "/")
+        person.type("kiosk-01")
+        person.press(.enter, "w")
+        #expect(person.screen().contains("About camera kiosk-01: killed"))
+        person.press(.escape, .escape, "/")
+        person.type("gate-south")
+        person.press(.enter, "w")
+        #expect(person.screen().contains("About camera gate-south: live"))
+        person.press(.escape, .escape, "/")
+        person.type("ramp-02")
+        person.press(.enter, "w")
+        #expect(person.screen().contains("Why is camera ramp-02 critical?"))
+    }
+
     @Test func `details open with Enter and close with Escape, step by step`() {
         var person = Operator()
         person.press("2", "j", "j", "j", "j", .enter)

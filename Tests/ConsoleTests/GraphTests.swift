@@ -1,3 +1,4 @@
+import Relay
 import Testing
 
 @testable import Console
@@ -63,5 +64,21 @@ struct GraphTests {
         }
         _ = draw([1], window: 60, end: .max / 4)
         _ = draw([1], window: 60, end: -5)
+    }
+
+    @Test func `a screen asks at once for graphs it has not seen, and stays blank until it is answered`() throws {
+        var person = Operator()
+        #expect(!person.model.lacksHistory)
+        person.effects += person.model.handle("6", at: person.now)
+        _ = person.model.handle("m", at: person.now)
+        #expect(person.model.lacksHistory)
+        #expect(!person.screen().contains("no samples yet"))
+        let request = try #require(person.model.wantedHistory)
+        person.model.apply(HistoryReply(values: []), to: request, at: person.now)
+        #expect(!person.model.lacksHistory)
+        #expect(person.screen().contains("no samples yet"))
+        _ = person.model.handle("m", at: person.now)
+        _ = person.model.handle("1", at: person.now)
+        #expect(!person.model.lacksHistory, "what was seen before is still known")
     }
 }

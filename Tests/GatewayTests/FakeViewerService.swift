@@ -105,7 +105,10 @@ final class FakeViewerService: ViewerService {
             wallClock: 1_800_000_000_000,
             node: NodeSnapshot(name: "box", version: "0", processID: 1),
             cameras: cameras.map {
-                CameraSnapshot(id: $0, generation: 1, state: .live, source: "rtsp://10.2.0.31/secret-path")
+                let source = "rtsp://10.2.0.31/secret-path"
+                var camera = CameraSnapshot(id: $0, generation: 1, state: $0 == "yard" ? .held : .live, source: source)
+                camera.reason = "stopped by root@pts/0: 10.2.0.31 refused the password"
+                return camera
             }
         )
     }

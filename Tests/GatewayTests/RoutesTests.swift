@@ -69,7 +69,8 @@ struct RoutesTests {
             #expect(reply.headers["cache-control"] == "no-store")
             #expect(reply.body.contains(#""name":"yard/gate-north""#))
             #expect(reply.body.contains(#""state":"live""#))
-            #expect(!reply.body.contains("rtsp"))
+            #expect(reply.body.contains("The camera needs the operator's attention."))
+            for secret in ["rtsp", "10.2.0.31", "root", "password"] { #expect(!reply.body.contains(secret)) }
         }
     }
 

@@ -56,6 +56,24 @@ struct HLSServingTests {
         #expect(viewer.ladder.map(\.name) == ["playlist", "first part"])
     }
 
+    @Test func `a bare player that fetches whole segments has a rate and plays between them`() throws {
+        let world = try live(12)
+        let id = try #require(try world.fetch("index.m3u8").response?.viewer)
+        var fetched = Set<String>()
+        for _ in 0..<6 {
+            let playlist = try #require(try world.fetch("media.m3u8", viewer: id).response)
+            let segments = playlist.text.split(separator: "\n").filter { !$0.hasPrefix("#") && $0.contains(".m4s") }
+            for segment in segments.suffix(2).map(String.init) where fetched.insert(segment).inserted {
+                #expect(try world.fetch(segment, viewer: id).response?.status == 200)
+            }
+            try world.run(.seconds(4))
+            let viewer = try world.viewer(id)
+            #expect(viewer.state == .playing)
+            #expect(try #require(viewer.bitrate) > 1_000)
+        }
+        #expect(fetched.count > 4)
+    }
+
     @Test func `media fetched on a connection that never asked for a playlist is counted by address and program`()
         throws
     {
@@ -114,7 +132,7 @@ struct HLSServingTests {
         try world.run(.milliseconds(500))
         let answer = try #require(world.responses[ticket])
         #expect(answer.status == 503 && answer.retryAfter == 1)
-        #expect(answer.text == "gate: playing by TCP, waiting for a keyframe\n")
+        #expect(answer.text == "Waiting for the camera's first picture.\n")
         #expect(answer.cacheControl == "no-store")
     }
 
@@ -123,7 +141,7 @@ struct HLSServingTests {
         world.submit(.kill(camera: "gate"))
         let answer = try #require(try world.fetch("index.m3u8").response)
         #expect(answer.status == 503 && answer.retryAfter == 2)
-        #expect(answer.text == "gate has nothing to show: stopped by ana\n")
+        #expect(answer.text == "nothing to show. An operator has stopped this camera.\n")
     }
 
     @Test func `an on-demand camera begins for a bare player`() throws {

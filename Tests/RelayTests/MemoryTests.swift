@@ -43,6 +43,15 @@ struct RateMeterTests {
         #expect(meter.total == 1_000_010)
     }
 
+    @Test func `what comes in pieces every few seconds is a steady rate over a longer window`() throws {
+        var meter = RateMeter(window: .seconds(20))
+        for second in stride(from: 100, to: 160, by: 4) { meter.add(4_000, at: at(second * 1_000)) }
+        for second in 156...160 {
+            let rate = try #require(rate(&meter, at: at(second * 1_000)))
+            #expect(abs(rate - 1_000) <= 210)
+        }
+    }
+
     @Test func `amounts below zero count for nothing and the total never overflows`() {
         var meter = RateMeter()
         meter.add(-5, at: at(0))

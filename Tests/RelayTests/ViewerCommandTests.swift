@@ -15,7 +15,7 @@ struct ViewerCommandTests {
     @Test func `a switch to HLS tells the page and ends when the page shows frames by HLS`() throws {
         let (world, viewer) = try watching()
         #expect(world.submit(.switchViewer(viewer, to: .hls), reason: "loss 9 %") == .accepted)
-        #expect(world.messages[viewer]?.last == .switchTo(.hls, reason: "loss 9 %"))
+        #expect(world.messages[viewer]?.last == .switchTo(.hls, reason: "asked by the operator"))
         #expect(try world.viewer(viewer).state == .switching)
         #expect(try world.viewer(viewer).requested == .hls)
         #expect(try world.operation("c1").waitingFor == "told, waiting for its first playlist request")
@@ -110,12 +110,12 @@ struct ViewerCommandTests {
         let whep = try world.join(control: .whep)
         #expect(
             world.submit(.switchViewer(whep, to: .hls))
-                == .refused("it came by bare WHEP, which has no channel to tell it; it can be dropped (D)")
+                == .refused("it came by bare WHEP, which has no channel to tell it; it can only be dropped")
         )
         let player = try world.join(control: .hls)
         #expect(
             world.submit(.switchViewer(player, to: .webrtc))
-                == .refused("it is a bare HLS player, which has no channel to tell it; it can be dropped (D)")
+                == .refused("it is a bare HLS player, which has no channel to tell it; it can only be dropped")
         )
     }
 

@@ -38,7 +38,7 @@ struct WebRTCServingTests {
         try world.run(.milliseconds(10))
         let expected = ViewerRefusal(
             .unavailable,
-            "gate has nothing to show yet: Nothing accepts connections at gate:554.",
+            "The camera cannot be reached; it is tried again by itself.",
             retryAfter: 2
         )
         #expect(throws: expected) { try world.offer(viewer: try world.join()) }

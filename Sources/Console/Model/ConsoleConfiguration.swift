@@ -22,6 +22,8 @@ public struct ConsoleConfiguration: Sendable {
     public var utcOffset: Int
     /// The themes `T` walks through, the first to begin with.
     public var themes: [Theme]
+    /// What the operator types to get the console back after leaving the relay running.
+    public var attachCommand: String
 
     /// Creates a configuration.
     public init(
@@ -30,7 +32,8 @@ public struct ConsoleConfiguration: Sendable {
         commandPrefix: String,
         glyphs: Glyphs = .braille,
         utcOffset: Int = 0,
-        themes: [Theme] = [.standard]
+        themes: [Theme] = [.standard],
+        attachCommand: String = "signalbox attach"
     ) {
         self.mode = mode
         self.author = author
@@ -38,6 +41,7 @@ public struct ConsoleConfiguration: Sendable {
         self.glyphs = glyphs
         self.utcOffset = utcOffset
         self.themes = themes.isEmpty ? [.standard] : themes
+        self.attachCommand = attachCommand
     }
 }
 

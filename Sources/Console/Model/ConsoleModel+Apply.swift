@@ -35,11 +35,15 @@ extension ConsoleModel {
         tick(at: now)
         guard pausedAt == nil, let wallClock = shown?.wallClock else { return }
         let endSecond = wallClock / 1000
-        let wanted = Set(request.series)
-        history = history.filter { wanted.contains($0.key) }
+        if history.count > ConsoleModel.historyLimit {
+            let wanted = Set(request.series)
+            history = history.filter { wanted.contains($0.key) }
+        }
         for (key, values) in zip(request.series, reply.values) {
             history[key] = Series(values: Array(values.suffix(HistoryRequest.secondsLimit)), endSecond: endSecond)
         }
+        // An answer that leaves series out is an answer all the same.
+        for key in request.series where history[key] == nil { history[key] = Series() }
     }
 
     /// Takes over older events.
@@ -81,6 +85,12 @@ extension ConsoleModel {
             say("\(requests[position].text): refused, \(reason)", .critical, for: .seconds(12))
         }
     }
+
+    /// Series that are remembered, so that going back to a screen shows its graphs at once.
+    static let historyLimit = 1_024
+
+    /// The screen needs series that were never asked for: ask at once, not with the next second.
+    public var lacksHistory: Bool { wantedHistory?.series.contains { history[$0] == nil } ?? false }
 
     /// The series that the screen needs; ask for it once a second. `nil` when it needs none.
     public var wantedHistory: HistoryRequest? {

@@ -15,7 +15,7 @@ extension ConsoleModel {
     private mutating func arrange(_ pane: Pane, _ shown: Snapshot, isSteady: Bool) {
         var state = table(pane)
         let all = members(of: pane, shown)
-        let rows = state.filter.isEmpty ? all : all.filter { state.filter.matches(searchable(pane, $0, shown)) }
+        let rows = state.applied.isEmpty ? all : all.filter { state.applied.matches(searchable(pane, $0, shown)) }
         var keys = sortKeys(pane, rows, state.sort, shown)
         if isSteady, pane != .events, pane != .ended, !state.order.isEmpty {
             let ranks = Dictionary(
@@ -120,6 +120,12 @@ extension ConsoleModel {
                 return SortKey(row: row, id: String(eventLog[row].id), rank: rank, name: "", order: row)
             }
         }
+    }
+
+    /// All rows of a list as a ``Filter`` sees them.
+    func searchable(_ pane: Pane) -> [Searchable] {
+        guard let shown else { return [] }
+        return members(of: pane, shown).map { searchable(pane, $0, shown) }
     }
 
     private func searchable(_ pane: Pane, _ row: Int, _ shown: Snapshot) -> Searchable {

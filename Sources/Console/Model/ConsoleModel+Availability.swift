@@ -12,14 +12,14 @@ extension ConsoleModel {
             return camera.state == .live || camera.state == .starting
                 ? .enabled : .disabled("\(camera.id) delivers nothing")
         case .switchDelivery, .automatic:
-            guard let viewer = subjectViewer else { return .absent }
+            guard let viewer = subjectViewer else { return viewerWanted }
             if let obstacle = actionObstacle ?? switchObstacle(viewer) { return .disabled(obstacle) }
             if index.viewerOperations[viewer.id]?.outcome == .running {
                 return .disabled("\(viewer.id) is being changed already")
             }
             return .enabled
         case .drop:
-            guard subjectViewer != nil else { return .absent }
+            guard subjectViewer != nil else { return viewerWanted }
             return actionObstacle.map { .disabled($0) } ?? .enabled
         case .why:
             return subjectCamera != nil || subjectViewer != nil || subjectAttempt != nil ? .enabled : .absent
@@ -35,6 +35,11 @@ extension ConsoleModel {
             return .disabled("the relay lives in this process and would stop with it; q leaves it running")
         default: return .enabled
         }
+    }
+
+    /// What keys for viewers are where none is selected.
+    private var viewerWanted: Availability {
+        subjectCamera == nil ? .absent : .disabled("this acts on viewers: select one (3)")
     }
 
     private func cameraAction(_ id: ConsoleCommand.ID) -> Availability {

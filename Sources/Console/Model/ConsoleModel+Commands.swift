@@ -109,28 +109,31 @@ extension ConsoleModel {
         case .why:
             self.overlay = nil
             return key == "w" || key == .escape || key == "q" || key == .enter ? [] : handle(key, at: now)
-        case .filter(let before):
-            editFilter(key, before)
-            return []
+        case .filter(let before): return editFilter(key, before)
         case .confirm(let confirmation): return handle(key, confirmation)
         case .quit(let openedAt): return handleQuit(key, openedAt)
         }
     }
 
     private mutating func handleHelp(_ key: Key, _ scroll: Int) -> [ConsoleEffect] {
+        let end = helpEnd
+        let page = max(1, size.rows - 6)
         switch key {
-        case .down, "j": overlay = .help(scroll: min(scroll + 1, 200))
-        case .up, "k": overlay = .help(scroll: max(0, scroll - 1))
-        case .pageDown, " ", .control("d"): overlay = .help(scroll: min(scroll + 10, 200))
-        case .pageUp, .control("u"): overlay = .help(scroll: max(0, scroll - 10))
+        case .down, "j": overlay = .help(scroll: min(scroll + 1, end))
+        case .up, "k": overlay = .help(scroll: max(0, min(scroll, end) - 1))
+        case .pageDown, " ", .control("d"), .control("f"): overlay = .help(scroll: min(scroll + page, end))
+        case .pageUp, .control("u"), .control("b"): overlay = .help(scroll: max(0, min(scroll, end) - page))
+        case .home, "g": overlay = .help(scroll: 0)
+        case .end, "G": overlay = .help(scroll: end)
         default: overlay = nil
         }
         return []
     }
 
-    private mutating func editFilter(_ key: Key, _ before: Filter) {
+    private mutating func editFilter(_ key: Key, _ before: Filter) -> [ConsoleEffect] {
         let text = table(pane).filter.text
         switch key {
+        case .enter where table(pane).filter.mistake(in: pane.vocabulary) != nil: return [.beep]
         case .enter: overlay = nil
         case .escape, .control("c"):
             overlay = nil
@@ -143,6 +146,7 @@ extension ConsoleModel {
         case .character(let scalar): if CharacterKind(scalar) != .unsafe { setFilter(text + String(scalar)) }
         default: break
         }
+        return []
     }
 
     private mutating func handle(_ key: Key, _ confirmation: Confirmation) -> [ConsoleEffect] {

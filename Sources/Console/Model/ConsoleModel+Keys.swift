@@ -61,7 +61,8 @@ extension ConsoleModel {
         case .pause: togglePause()
         case .theme:
             themeIndex = (themeIndex + 1) % configuration.themes.count
-            say("theme: \(theme.name)", .info, for: .seconds(3))
+            let remark = configuration.themes.count > 1 ? "" : ", the only one found"
+            say("theme: \(theme.name)\(remark)", .info, for: .seconds(3))
         case .help: overlay = .help(scroll: 0)
         case .copy: return copy()
         case .redraw: return [.redraw]
@@ -152,7 +153,12 @@ extension ConsoleModel {
     // MARK: Looking
 
     mutating func setFilter(_ text: String) {
-        withTable(pane) { $0.filter = Filter(text) }
+        let filter = Filter(text)
+        let isSound = filter.mistake(in: pane.vocabulary) == nil
+        withTable(pane) { state in
+            state.filter = filter
+            if isSound { state.applied = filter }
+        }
         arrange(resort: true)
     }
 

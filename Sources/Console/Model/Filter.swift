@@ -1,8 +1,8 @@
 /// What the operator typed after `/`: every word must match somewhere in the row.
 ///
 /// `word`, `!word`, `field:text`, and for numbers `field>value`, `<`, `>=`, `<=`, `=` with `k`, `M`, `G` or `%`
-/// behind them, such as `loss>1` or `rate<500k`. A field that the table does not have is taken as a plain word, so
-/// addresses with colons can be typed as they are.
+/// behind them, such as `loss>1` or `rate<500k`. Addresses with colons can be typed as they are; what looks like a field
+/// and is none, or is not finished, is a ``Mistake``.
 struct Filter: Equatable, Sendable {
     /// Longest filter that is kept, in characters.
     static let limit = 120
@@ -107,7 +107,7 @@ private let severityNames: [String: Double] = [
     "ok": 0, "info": 1, "unknown": 2, "warn": 3, "warning": 3, "crit": 4, "critical": 4,
 ]
 
-private func parseNumber(_ text: String) -> Double? {
+func parseNumber(_ text: String) -> Double? {
     if let severity = severityNames[text] { return severity }
     let text = text[...]
     var factor = 1.0

@@ -103,7 +103,10 @@ struct TableState: Sendable {
     var order: [String] = []
     /// How many there would be without the filter.
     var total = 0
+    /// The filter as it was typed.
     var filter = Filter()
+    /// The filter in force: ``filter``, or the last one without a mistake.
+    var applied = Filter()
     var sort: SortOrder
 
     init(_ pane: Pane) { sort = SortOrder.choices(pane).first ?? .severity }

@@ -15,7 +15,7 @@ extension ConsoleModel {
             let word = operation.waitingFor.isEmpty ? operation.verb : operation.waitingFor
             return Span("\(Format.age(operation.elapsed)) \(word)", .pending)
         case .succeeded: return Span(operation.result, .ok)
-        case .failed: return Span("failed: \(operation.result)", .critical)
+        case .failed, .timedOut: return Span("failed: \(operation.result)", .critical)
         }
     }
 
@@ -78,7 +78,7 @@ extension ConsoleModel {
         ]
         columns.append(
             Column("LAST 160 s", 16, priority: 12, left: true) { camera in
-                let series = history[.camera(camera.id, .bitrate)] ?? Series()
+                let series = history[.camera(camera.id, .bitrate)] ?? .awaited
                 return Span(sparkline(series, width: 16, secondsPerCell: 10, glyphs: configuration.glyphs), .graphIn)
             }
         )

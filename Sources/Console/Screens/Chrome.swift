@@ -43,7 +43,10 @@ extension ConsoleModel {
         return milliseconds < 10 ? Format.fixed(milliseconds, 1) + "ms" : Format.milliseconds(milliseconds) + "ms"
     }
 
-    private func drawBadges(_ x: Int, _ y: Int, _ shown: Snapshot, on canvas: inout Canvas) -> Int {
+    /// How many cameras, viewers and streams are in trouble.
+    ///
+    /// - Returns: The column after them.
+    func drawBadges(_ x: Int, _ y: Int, _ shown: Snapshot, on canvas: inout Canvas) -> Int {
         let all = shown.cameras.map(\.severity) + shown.viewers.map(\.severity) + shown.hls.map(\.severity)
         let critical = all.count { $0 == .critical }
         let warning = all.count { $0 == .warning }
@@ -105,71 +108,28 @@ extension ConsoleModel {
     /// The two newest events that are still going on, or the newest of all.
     func drawTicker(_ y: Int, on canvas: inout Canvas) {
         let open = eventLog.filter { $0.endedAt == nil && $0.severity >= .warning }
-        let chosen = open.isEmpty ? Array(eventLog.prefix(1)) : Array(open.prefix(2))
+        let fits = canvas.bounds.width < 60 ? 1 : 2
+        let chosen = open.isEmpty ? Array(eventLog.prefix(1)) : Array(open.prefix(fits))
         let room = (canvas.bounds.width - 2) / max(1, chosen.count)
+        // What happened matters more than when.
+        let hasClock = room >= 32
         for (position, event) in chosen.enumerated() {
             let x = 1 + position * room
             let clock = Format.clock(event.at, utcOffset: configuration.utcOffset)
             canvas.clipped(to: Rect(x, y, room - 1, 1)) { canvas in
                 canvas.spans(
                     [
-                        Span(clock + " ", .dim), Span(Wording.mark(event.severity) + " ", Role(event.severity)),
-                        Span(fitted("\(subject(of: event)) \(event.text)", room - 12), eventRole(event)),
+                        Span(hasClock ? clock + " " : "", .dim),
+                        Span(Wording.mark(event.severity) + " ", Role(event.severity)),
+                        Span(
+                            fitted("\(subject(of: event)) \(event.text)", room - (hasClock ? 12 : 3)),
+                            eventRole(event)
+                        ),
                     ],
                     x,
                     y
                 )
             }
-        }
-    }
-
-    /// What is being done, and how it ended.
-    func drawActions(_ y: Int, on canvas: inout Canvas) {
-        let width = canvas.bounds.width
-        if case .filter? = overlay {
-            let state = table(pane)
-            let x = canvas.spans([Span(" /", .filter), Span(state.filter.text, .input), Span("_", .filter)], 0, y)
-            let count = "\(state.order.count) of \(state.total)   Enter keep   Esc undo "
-            if x + count.count + 2 < width { canvas.text(count, endingAt: width, y, .dim) }
-            return
-        }
-        if let flash {
-            canvas.text(" " + fitted(flash.text, width - 2), 0, y, flash.role)
-            return
-        }
-        if let request = requests.last(where: { $0.state == .unanswered }) {
-            canvas.text(" \(request.text): the relay has not answered, outcome unknown", 0, y, .warning)
-            return
-        }
-        guard let shown else { return }
-        let known = Set(shown.operations.map(\.id))
-        if let request = requests.last(where: { $0.state == .sent || $0.state == .accepted }),
-            !known.contains(request.id), now - request.sentAt < .seconds(3)
-        {
-            canvas.text(" \(request.text): sent", 0, y, .pending)
-            return
-        }
-        let operations = shown.operations.sorted {
-            ($0.outcome == .running ? 1 : 0, $0.startedAt) > ($1.outcome == .running ? 1 : 0, $1.startedAt)
-        }
-        guard let operation = operations.first else { return }
-        var spans = describe(operation)
-        if operations.count > 1 { spans.append(Span("   +\(operations.count - 1) more", .dim)) }
-        canvas.spans([Span(" ")] + spans, 0, y, width: width - 1)
-    }
-
-    private func describe(_ operation: OperationSnapshot) -> [Span] {
-        let object = operation.viewer ?? operation.camera ?? ""
-        let who = operation.author == configuration.author ? "" : " by \(operation.author)"
-        let head = Span("\(operation.verb) \(object)\(who): ", .strong)
-        switch operation.outcome {
-        case .running:
-            let wait = operation.waitingFor.isEmpty ? "running" : operation.waitingFor
-            let time = "\(Format.age(operation.elapsed)) of \(Format.calmAge(operation.limit))"
-            let stages = operation.stages.map { Span("  \($0.name) \(Format.age($0.after))", .dim) }
-            return [head, Span("\(wait) \(time)", .pending)] + stages
-        case .succeeded: return [head, Span(operation.result, .ok)]
-        case .failed: return [head, Span("FAILED, \(operation.result)", .critical)]
         }
     }
 

@@ -168,7 +168,7 @@ extension ConsoleModel {
         _ kind: Frame.Kind,
         on canvas: inout Canvas
     ) {
-        let series = history[.viewer(id, metric)] ?? Series()
+        let series = history[.viewer(id, metric)] ?? .awaited
         let (name, panel): (String, GraphPanel) =
             switch metric {
             case .bitrate:

@@ -91,6 +91,15 @@ struct Graph {
 struct Series: Equatable, Sendable {
     let values: [Double?]
     let endSecond: Int64
+    /// The relay has been asked and has not answered yet: nothing is known, not even that nothing was measured.
+    private(set) var isAwaited = false
+
+    /// What is shown until the answer comes.
+    static let awaited: Series = {
+        var series = Series()
+        series.isAwaited = true
+        return series
+    }()
 
     /// - Parameter endSecond: Kept within a few thousand years, so that no arithmetic on it overflows.
     init(values: [Double?] = [], endSecond: Int64 = 0) {

@@ -30,13 +30,15 @@ struct GraphPanel {
             let isTop = y == plot.y
             let isBottom = y == plot.bottom - 1
             let isName = y == plot.y + 1 && !isBottom
-            let text = isTop ? label(maximum) : isBottom ? "0" : isName ? name : ""
+            let text = isTop ? series.isAwaited ? "" : label(maximum) : isBottom ? "0" : isName ? name : ""
             canvas.text(Format.right(text, GraphPanel.axisWidth - 1), rect.x, y, isName ? role : .axis)
             canvas.text(isTop || isBottom ? "┤" : "│", rect.x + GraphPanel.axisWidth - 1, y, .axis)
         }
         Graph(series: series, window: window, maximum: maximum, role: role, fold: fold).draw(plot, on: &canvas)
         if hasTimes { drawTimes(plot, on: &canvas) }
-        if series.values.isEmpty { canvas.text("no samples yet", plot.x + 2, plot.y + plot.height / 2, .dim) }
+        if series.values.isEmpty, !series.isAwaited {
+            canvas.text("no samples yet", plot.x + 2, plot.y + plot.height / 2, .dim)
+        }
     }
 
     private func drawTimes(_ plot: Rect, on canvas: inout Canvas) {

@@ -73,7 +73,7 @@ extension ConsoleModel {
     }
 
     func metricPanel(_ id: String, _ metric: SeriesKey.CameraMetric) -> GraphPanel {
-        let series = history[.camera(id, metric)] ?? Series()
+        let series = history[.camera(id, metric)] ?? .awaited
         switch metric {
         case .bitrate:
             return GraphPanel(

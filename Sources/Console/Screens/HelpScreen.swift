@@ -3,17 +3,12 @@ import Relay
 extension ConsoleModel {
     /// Help, made from the commands: what can be done here, and why what cannot.
     func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
-        let bounds = canvas.bounds
-        // Header and key line stay in view where there is room for both.
-        let margin = bounds.height > 20 ? 1 : 0
-        let rect = Rect(0, margin, bounds.width, bounds.height - 2 * margin)
+        let rect = helpRect(canvas.bounds)
         guard drawBox("Help", rect, isDanger: false, on: &canvas) else { return }
-        let hint = " j k scroll   any other key closes "
+        let hint = " j k scroll, Home End   Esc closes "
         if rect.width > hint.count + 14 { canvas.text(hint, endingAt: rect.right - 2, rect.y, .dialog) }
         let body = rect.inset(left: 2, top: 1, right: 2, bottom: 1)
-        let columns = body.width >= 140 ? 2 : 1
-        let lines = helpLines(width: body.width / columns - 2)
-        let perColumn = columns == 2 ? max(body.height, (lines.count + 1) / 2) : lines.count
+        let (columns, perColumn, lines) = helpLayout(body)
         let limit = max(0, perColumn - body.height)
         let top = min(scroll, limit)
         canvas.clipped(to: body) { canvas in
@@ -28,6 +23,24 @@ extension ConsoleModel {
         }
     }
 
+    /// The furthest that help can be scrolled on this terminal.
+    var helpEnd: Int {
+        let body = helpRect(Rect(0, 0, size.columns, size.rows)).inset(left: 2, top: 1, right: 2, bottom: 1)
+        return max(0, helpLayout(body).perColumn - body.height)
+    }
+
+    /// Header and key line stay in view where there is room for both.
+    private func helpRect(_ bounds: Rect) -> Rect {
+        let margin = bounds.height > 20 ? 1 : 0
+        return Rect(0, margin, bounds.width, bounds.height - 2 * margin)
+    }
+
+    private func helpLayout(_ body: Rect) -> (columns: Int, perColumn: Int, lines: [[Span]]) {
+        let columns = body.width >= 140 ? 2 : 1
+        let lines = helpLines(width: body.width / columns - 2)
+        return (columns, columns == 2 ? max(body.height, (lines.count + 1) / 2) : lines.count, lines)
+    }
+
     private func helpLines(width: Int) -> [[Span]] {
         var lines: [[Span]] = []
         for group in ConsoleCommand.Group.allCases {
@@ -35,7 +48,7 @@ extension ConsoleModel {
             for command in ConsoleCommand.all where command.group == group {
                 var spans = [Span(Format.left("  " + command.label, 14), .input), Span(command.title, .dialog)]
                 if case .disabled(let reason) = availability(of: command.id) {
-                    spans.append(Span("  (not now: \(reason))", .dialog))
+                    spans.append(Span(fitted("  (not now: \(reason))", width - spans.width), .dialog))
                 }
                 lines.append(spans)
             }

@@ -75,7 +75,7 @@ extension ConsoleModel {
         var lines: [[Span]] = [
             [],
             [Span("d", .input), Span("  leave the relay running without a console", .dialog)],
-            [Span("   signalbox attach brings the console back", .dialog)],
+            [Span("   \(configuration.attachCommand) brings the console back", .dialog)],
             [
                 Span("x", .input),
                 Span(
@@ -113,7 +113,7 @@ extension ConsoleModel {
             addGrounds(attempt.verdict, add)
             if !attempt.verdict.remedy.isEmpty { add("do", attempt.verdict.remedy, .dialog) }
         } else if let viewer = subjectViewer {
-            title = "Why is viewer \(viewer.id) \(Wording.name(viewer.severity))?"
+            title = whyTitle("viewer", viewer.id, viewer.severity, viewer.state.rawValue)
             add("why", viewer.why.isEmpty ? "all is well: no rule is broken" : viewer.why, .dialogTitle)
             if !viewer.hint.isEmpty { add("do", viewer.hint, .dialog) }
             if let score = viewer.score, score.value < 100 {
@@ -128,7 +128,7 @@ extension ConsoleModel {
                 add("camera", "\(camera.id): \(camera.reason)", .dialog)
             }
         } else if let camera = subjectCamera {
-            title = "Why is camera \(camera.id) \(Wording.name(camera.severity))?"
+            title = whyTitle("camera", camera.id, camera.severity, Wording.state(camera.state).lowercased())
             add("why", camera.reason.isEmpty ? "all is well: no rule is broken" : camera.reason, .dialogTitle)
             if !camera.remedy.isEmpty { add("do", camera.remedy, .dialog) }
             if !camera.lastError.isEmpty { add("last", camera.lastError, .dialog) }
@@ -140,5 +140,10 @@ extension ConsoleModel {
         }
         lines += [[], [Span("Esc", .input), Span(" close", .dialog)]]
         drawDialog(title, lines, isDanger: false, on: &canvas)
+    }
+
+    /// A question only where something is amiss: what is well or stands by is just named with its state.
+    private func whyTitle(_ kind: String, _ id: String, _ severity: Severity, _ state: String) -> String {
+        severity > .info ? "Why is \(kind) \(id) \(Wording.name(severity))?" : "About \(kind) \(id): \(state)"
     }
 }

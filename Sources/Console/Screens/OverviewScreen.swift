@@ -126,7 +126,7 @@ extension ConsoleModel {
 
     func bitratePanel(_ key: SeriesKey, _ role: Role, _ name: String = "") -> GraphPanel {
         GraphPanel(
-            series: history[key] ?? Series(),
+            series: history[key] ?? .awaited,
             window: graphWindow,
             name: name,
             role: role,

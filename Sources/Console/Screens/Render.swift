@@ -19,14 +19,17 @@ extension ConsoleModel {
         let height = canvas.bounds.height
         drawHeader(0, on: &canvas)
         drawTabs(1, on: &canvas)
-        drawActions(height - 2, on: &canvas)
         drawKeys(height - 1, on: &canvas)
-        let content = Rect(0, 2, width, height - 4)
+        drawContent(Rect(0, 2, width, height - 4), on: &canvas)
+        drawActions(height - 2, on: &canvas)
+    }
+
+    private func drawContent(_ content: Rect, on canvas: inout Canvas) {
         if place == .screen(.overview) {
             drawOverview(content, on: &canvas)
             return
         }
-        drawTicker(height - 3, on: &canvas)
+        drawTicker(content.bottom - 1, on: &canvas)
         let room = content.inset(bottom: 1)
         switch place {
         case .screen(.overview): break
@@ -46,18 +49,21 @@ extension ConsoleModel {
     private func drawTiny(on canvas: inout Canvas) {
         let width = canvas.bounds.width
         let height = canvas.bounds.height
-        let bad = shown.map { $0.cameras.count { $0.severity == .critical } } ?? 0
-        let live = shown.map { $0.cameras.count { $0.state == .live } } ?? 0
-        var summary: [Span] = [Span(" \(shown?.node.name ?? "signalbox") ", .brand)]
-        if bad > 0 { summary.append(Span(" X \(bad) ", .badgeCritical)) }
+        let live = shown.map { $0.cameras.count { $0.state == .live || $0.state == .starting } } ?? 0
+        canvas.fill(Rect(0, 0, width, 1), .header)
+        let name = fitted(shown?.node.name ?? "signalbox", max(5, width / 3))
+        var x = canvas.text(" \(name) ", 0, 0, .brand)
+        if let shown { x = drawBadges(x, 0, shown, on: &canvas) }
+        var summary: [Span] = []
         if shown == nil { summary.append(Span(" no data", .warning)) }
         if isStale { summary.append(Span(" STALE", .critical)) }
         if pausedAt != nil { summary.append(Span(" PAUSED", .warning)) }
-        summary.append(
-            Span(" \(live)/\(shown?.cameras.count ?? 0) cams  \(shown?.viewers.count ?? 0) viewers", .header)
-        )
-        canvas.fill(Rect(0, 0, width, 1), .header)
-        canvas.spans(summary, 0, 0, width: width)
+        x = canvas.spans(summary, x, 0, width: width - x)
+        let cameras = Format.plural(shown?.cameras.count ?? 0, "cam")
+        for text in [" \(live)/\(cameras)", "  \(Format.plural(shown?.viewers.count ?? 0, "viewer"))"] {
+            guard x + displayWidth(text) <= width else { break }
+            x = canvas.text(text, x, 0, .header)
+        }
         guard height >= 5, width >= 20 else { return }
         let body = Rect(0, 1, width, height - 3)
         switch pane {
@@ -86,7 +92,7 @@ extension ConsoleModel {
         let state = table(pane)
         var spans: [Span] = key.isEmpty ? [] : [Span(key + " ", .key)]
         spans += [Span(name, .title), Span(" \(state.order.count)", .text)]
-        if !state.filter.text.isEmpty { spans.append(Span("/\(state.total)  /\(state.filter.text)", .filter)) }
+        if !state.applied.text.isEmpty { spans.append(Span("/\(state.total)  /\(state.applied.text)", .filter)) }
         return spans
     }
 

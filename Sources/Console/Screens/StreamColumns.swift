@@ -41,7 +41,7 @@ extension ConsoleModel {
             Column("OUT", 5, priority: 3) { Span(Format.bitrate($0.bitrateOut), .graphOut) },
             Column("HELD", 5, priority: 12) { Span(Format.bytes(Double($0.bytesHeld)), .dim) },
             Column("LATENCY 200 s", 20, priority: 13, left: true) { stream in
-                let series = history[.hlsLatency(stream.id)] ?? Series()
+                let series = history[.hlsLatency(stream.id)] ?? .awaited
                 return Span(
                     sparkline(series, width: 20, secondsPerCell: 10, glyphs: configuration.glyphs),
                     .graphLatency

@@ -100,7 +100,7 @@ extension ConsoleModel {
     }
 
     func drawLatencyGraph(_ stream: HLSSnapshot, _ rect: Rect, _ kind: Frame.Kind, on canvas: inout Canvas) {
-        let series = history[.hlsLatency(stream.id)] ?? Series()
+        let series = history[.hlsLatency(stream.id)] ?? .awaited
         let summary = series.summary(graphWindow)
         let frame = Frame(
             title: [Span("Part latency", .title), Span(" last \(graphWindow / 60) min", .dim)],
@@ -114,7 +114,7 @@ extension ConsoleModel {
 
     func latencyPanel(_ id: String) -> GraphPanel {
         GraphPanel(
-            series: history[.hlsLatency(id)] ?? Series(),
+            series: history[.hlsLatency(id)] ?? .awaited,
             window: graphWindow,
             name: "ms",
             role: .graphLatency,

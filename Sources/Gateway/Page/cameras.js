@@ -23,7 +23,7 @@ function update(node, camera) {
   badge.textContent = words.badge;
   badge.dataset.tone = words.tone;
   node.dataset.tone = words.tone;
-  node.querySelector(".why").textContent = camera.state === "live" ? camera.reason : camera.reason || words.text;
+  node.querySelector(".why").textContent = camera.reason;
   const size = camera.width ? `${camera.width} × ${camera.height}` : "";
   const rate = camera.fps ? `${Math.round(camera.fps)} fps` : "";
   node.querySelector(".media").textContent = [camera.codec, size, rate].filter(Boolean).join(" · ");

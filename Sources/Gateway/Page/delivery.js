@@ -83,7 +83,7 @@ export class Delivery {
       this.begin();
     } else if (this.policy !== "auto") {
       this.order = null;
-      this.reconsider("the relay's policy");
+      this.reconsider(this.setting());
     }
     this.tick();
   }
@@ -102,7 +102,7 @@ export class Delivery {
     this.begunAt = this.now();
     this.nextTrialAt = Infinity;
     if (this.wants() === "hls") {
-      this.why = "the relay's policy";
+      this.why = this.setting();
       this.startHLS();
     } else {
       this.startWebRTC("start");
@@ -310,6 +310,11 @@ export class Delivery {
 
   wants() {
     return this.order ?? this.policy;
+  }
+
+  /** Why a delivery is fixed: the configuration of relay or camera, or an order given before; we are not told which. */
+  setting() {
+    return `${this.policy === "hls" ? "HLS" : "WebRTC"} is set by the operator`;
   }
 
   mayUseHLS() {

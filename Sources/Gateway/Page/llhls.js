@@ -1,7 +1,7 @@
 // Plays low-latency HLS by Media Source Extensions: parts as they are made, held close to the live edge.
 
 import { decodeTime, timescales } from "./boxes.js";
-import { parseMedia, parseMultivariant, pieceAt, reloadQuery, startPosition } from "./playlist.js";
+import { carriesSound, parseMedia, parseMultivariant, pieceAt, reloadQuery, startPosition } from "./playlist.js";
 
 /** Further behind than the hold-back by this much, the player jumps instead of hurrying. Seconds. */
 const jumpBehind = 4;
@@ -49,6 +49,8 @@ export class LowLatencyPlayer {
     this.video = video;
     this.viewer = viewer;
     this.aborter = null;
+    /** Sound comes with the picture. */
+    this.hasSound = false;
     /** In words, what it is doing. */
     this.status = "off";
     this.freezes = 0;
@@ -68,6 +70,8 @@ export class LowLatencyPlayer {
     this.frozenSince = null;
     this.restarts = 0;
     if (hlsSupport(this.video) === "native") {
+      // Browsers that play HLS by themselves do not say; then it is not denied.
+      this.hasSound = true;
       this.video.src = url;
       this.play();
       return;
@@ -138,6 +142,7 @@ export class LowLatencyPlayer {
       position: null,
       offset: null,
     };
+    this.hasSound = carriesSound(session.codecs);
     let playlist = await this.media(session, "", signal);
     while (!startPosition(playlist)) {
       await sleep(300, signal);

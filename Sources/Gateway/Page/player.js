@@ -3,9 +3,10 @@
 
 import { Delivery } from "./delivery.js";
 import { LowLatencyPlayer, hlsSupport } from "./llhls.js";
+import { FrameRate } from "./rate.js";
 import { Signalling } from "./signalling.js";
 import { Receiver } from "./webrtc.js";
-import { deliveryNames, seconds, wordsFor } from "./words.js";
+import { deliveryNames, remarks, seconds, soundButton, wordsFor } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const camera = decodeURIComponent(location.pathname).replace(/^\/+|\/+$/g, "");
@@ -94,6 +95,7 @@ function show(kind, reason) {
   videos[other].classList.remove("shown");
   state.transitions.push({ at: Math.round(performance.now()), to: kind, reason });
   state.fps = null;
+  rate.restart(performance.now());
   reportMode();
   // The peer may go a moment later; by then the relay has to know that it is not missed.
   setTimeout(reportMode, 1000);
@@ -241,6 +243,8 @@ function reportMode() {
 
 // Numbers.
 
+const rate = new FrameRate();
+
 function behindLive() {
   const now = state.clockOffset === null ? null : Date.now() + state.clockOffset;
   if (delivery.shown === "webrtc") {
@@ -260,20 +264,19 @@ async function statistics() {
   const video = videos[delivery.shown ?? "hls"];
   if (video.videoWidth > 0) Object.assign(shared, { width: video.videoWidth, height: video.videoHeight });
   shared.isHidden = document.hidden;
+  const now = performance.now();
   const ofPeer = await receiver.statistics();
-  if (delivery.shown === "webrtc") return { ...shared, ...ofPeer };
+  if (delivery.shown === "webrtc") return { ...shared, ...ofPeer, fps: rate.take(now, ofPeer?.framesDecoded) };
   if (ofPeer) shared.peer = ofPeer.peer;
   if (delivery.shown === null) return shared;
   const quality = video.getVideoPlaybackQuality?.();
-  const now = performance.now();
   const frames = quality?.totalVideoFrames ?? 0;
   const [dropped, frozen] = [quality?.droppedVideoFrames ?? 0, player.freezeMilliseconds];
   const before = statistics.before ?? { at: now, frames, dropped, frozen };
   statistics.before = { at: now, frames, dropped, frozen };
-  const fps = now > before.at && frames >= before.frames ? ((frames - before.frames) * 1000) / (now - before.at) : undefined;
   return {
     ...shared,
-    fps,
+    fps: rate.take(performance.now(), frames),
     framesDecoded: frames,
     framesDropped: quality?.droppedVideoFrames,
     freezes: player.freezes,
@@ -298,17 +301,12 @@ function notice() {
   if (state.ended) return { title: "Session ended", text: state.ended, isFinal: true };
   const words = wordsFor(state.source.state);
   if (state.source.state !== "live" && state.viewer) {
-    return { title: words.badge, text: state.source.reason || words.text, isBusy: words.tone === "wait" };
+    return { title: words.badge, text: state.source.reason, isBusy: words.tone === "wait" };
   }
   if (state.turnedAway && delivery.shown === null) return { title: "Please wait", text: state.turnedAway, isBusy: true };
   if (!signalling.isOpen && delivery.shown === null) return { title: "Connecting", text: "Reaching the relay.", isBusy: true };
   if (delivery.shown === null) return { title: "Loading", text: delivery.why, isBusy: true };
   return null;
-}
-
-function sentence(text) {
-  if (!text) return "";
-  return `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
 function rungWords({ rung, reason }) {
@@ -341,17 +339,22 @@ function render() {
   const size = video.videoWidth > 0 && shown ? `${video.videoWidth} × ${video.videoHeight}` : "";
   const rate = state.fps && shown ? `${Math.round(state.fps)} fps` : "";
   element("quality").textContent = [size, rate, shown ? state.source.codec : ""].filter(Boolean).join(" · ");
-  element("reason").textContent = [
-    delivery.shown === "hls" && !state.ended ? sentence(delivery.why || delivery.reason) : "",
-    delivery.shown === "webrtc" && state.quality.rung !== "full" ? sentence(rungWords(state.quality)) : "",
-    ...(state.source.notes ?? []),
-  ]
-    .filter(Boolean)
-    .join(" ");
-  element("mute").disabled = shown === null;
+  element("reason").textContent = remarks({
+    delivery: shown,
+    why: delivery.why || delivery.reason,
+    notes: [shown === "webrtc" ? rungWords(state.quality) : "", ...(state.source.notes ?? [])],
+    bframes: state.source.bframes,
+  });
+  const sound = soundButton({
+    isPlaying: shown !== null && (isLost || words.tone === "live"),
+    hasSound: shown === "webrtc" ? receiver.hasSound : player.hasSound,
+    isMuted: state.isMuted,
+  });
+  element("mute").hidden = !sound.isOffered;
+  element("mute").disabled = !sound.isUsable;
   element("mute").setAttribute("aria-pressed", String(!state.isMuted));
-  element("mute-label").textContent = state.isMuted ? "Unmute" : "Mute";
-  element("mute").classList.toggle("is-muted", state.isMuted);
+  element("mute-label").textContent = sound.label;
+  element("mute").classList.toggle("is-muted", state.isMuted || !sound.isUsable);
 }
 
 element("mute").addEventListener("click", () => {

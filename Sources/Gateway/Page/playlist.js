@@ -210,3 +210,8 @@ export function reloadQuery(playlist) {
   if (!playlist.isLowLatency) return `_HLS_msn=${last.msn + 1}`;
   return last.uri ? `_HLS_msn=${last.msn + 1}&_HLS_part=0` : `_HLS_msn=${last.msn}&_HLS_part=${last.parts.length}`;
 }
+
+/** Whether a CODECS value (RFC 6381) names sound besides the picture. */
+export function carriesSound(codecs) {
+  return /(^|,)\s*(mp4a|opus|flac|[ae]c-3)/i.test(codecs);
+}

@@ -31,6 +31,15 @@ export class Receiver {
     return Boolean(this.peer?.remoteDescription);
   }
 
+  /** Sound comes with the picture: the relay's answer has it. */
+  get hasSound() {
+    return Boolean(
+      this.peer?.getTransceivers().some(({ currentDirection, receiver }) => {
+        return receiver.track.kind === "audio" && currentDirection === "recvonly";
+      }),
+    );
+  }
+
   async start(iceServers) {
     this.stop();
     let peer;
@@ -175,7 +184,6 @@ export class Receiver {
     const [decoded, emitted] = [grown("framesDecoded"), grown("jitterBufferEmittedCount")];
     const seconds = before.timestamp ? (inbound.timestamp - before.timestamp) / 1000 : 0;
     return {
-      fps: inbound.framesPerSecond,
       framesDecoded: inbound.framesDecoded,
       framesDropped: inbound.framesDropped,
       freezes: inbound.freezeCount,

@@ -63,7 +63,7 @@ struct CameraList: Codable, Sendable {
         init(_ camera: CameraSnapshot) {
             name = camera.id
             state = camera.state
-            reason = camera.reason
+            reason = camera.state.sentenceForViewers
             codec = camera.video?.codec.rawValue
             width = camera.video?.width
             height = camera.video?.height

@@ -146,7 +146,7 @@ final class Camera: Scheduled {
         let audio = stream.tracks.first { $0.codec.kind == .audio }
         return SourceInfo(
             state: state,
-            reason: reason,
+            reason: state.sentenceForViewers,
             codec: video?.codec.rawValue,
             audio: audio?.codec.rawValue,
             gopMilliseconds: videoIngest?.counters(at: now).gopDuration.map { Int($0.inMilliseconds) },

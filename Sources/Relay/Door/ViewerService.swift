@@ -123,7 +123,7 @@ public struct ViewerRefusal: Error, Sendable, Equatable {
 public struct SourceInfo: Codable, Sendable, Equatable {
     /// The camera's state.
     public var state: CameraState
-    /// Why, in one sentence.
+    /// Why, in one sentence for people who watch.
     public var reason: String
     /// Video codec, if known.
     public var codec: String?

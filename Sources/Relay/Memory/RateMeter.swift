@@ -1,6 +1,6 @@
 import Wire
 
-/// Counts something and tells its rate over the last two seconds.
+/// Counts something and tells its rate over the last eight buckets of time: two seconds, or what was chosen.
 struct RateMeter {
     /// Everything counted since the start.
     private(set) var total: UInt64 = 0
@@ -8,6 +8,12 @@ struct RateMeter {
     /// Number of the bucket that is being filled; buckets are numbered since the clock's origin.
     private var current: Int64 = 0
     private var startedAt: Instant?
+    private let bucketNanoseconds: Int64
+
+    /// - Parameter window: What comes less often than once in this time is not told as a steady rate.
+    init(window: Duration = .seconds(2)) {
+        bucketNanoseconds = max(1, window.wholeNanoseconds / Int64(Self.bucketCount - 1))
+    }
 
     /// Counts `amount` more.
     mutating func add(_ amount: Int, at now: Instant) {
@@ -22,14 +28,14 @@ struct RateMeter {
         advance(to: now)
         guard let startedAt, now - startedAt >= .milliseconds(500) else { return nil }
         // The bucket being filled counts for the part of it that has passed.
-        let partial = Double(now.nanoseconds % Self.bucketNanoseconds)
-        let window = Double(Int64(Self.bucketCount - 1) * Self.bucketNanoseconds) + partial
+        let partial = Double(now.nanoseconds % bucketNanoseconds)
+        let window = Double(Int64(Self.bucketCount - 1) * bucketNanoseconds) + partial
         let watched = min(window, Double((now - startedAt).wholeNanoseconds))
         return Double(buckets.reduce(0, &+)) / (watched / 1e9)
     }
 
     private mutating func advance(to now: Instant) {
-        let bucket = now.nanoseconds / Self.bucketNanoseconds
+        let bucket = now.nanoseconds / bucketNanoseconds
         guard bucket > current else { return }
         if bucket - current >= Int64(Self.bucketCount) {
             for index in buckets.indices { buckets[index] = 0 }
@@ -40,5 +46,4 @@ struct RateMeter {
     }
 
     private static let bucketCount = 9
-    private static let bucketNanoseconds: Int64 = 250_000_000
 }

@@ -251,7 +251,7 @@ extension RelayShard {
                 camera.enter(
                     .stalled,
                     reason: "no video for \(Int((now - last).inSeconds.rounded(.down))) s, the connection stands",
-                    remedy: "reconnects by itself after 10 s of silence; r restarts it now",
+                    remedy: "reconnects by itself after 10 s of silence; a restart does it now",
                     at: now
                 )
                 log(

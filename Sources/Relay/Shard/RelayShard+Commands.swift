@@ -42,14 +42,14 @@ extension RelayShard {
         let before = camera.attempt
         switch command.action {
         case .restart:
-            guard camera.state != .stopped else { return .refused("\(camera.name) is stopped; S starts it") }
+            guard camera.state != .stopped else { return .refused("\(camera.name) is stopped; start it instead") }
             disconnect(camera, at: now, into: &effects)
             camera.generation += 1
             camera.backoff.reset()
             forgetReordering(of: camera, at: now)
             connect(camera, at: now, into: &effects)
         case .start:
-            guard !camera.isPulled else { return .refused("\(camera.name) is running already; r restarts it") }
+            guard !camera.isPulled else { return .refused("\(camera.name) is running already; restart it instead") }
             camera.generation += 1
             camera.backoff.reset()
             camera.credentialHold.reset()
@@ -62,7 +62,7 @@ extension RelayShard {
             camera.enter(
                 .stopped,
                 reason: "stopped by \(command.author)" + (command.reason.isEmpty ? "" : ": \(command.reason)"),
-                remedy: "S starts it",
+                remedy: "start it when it is wanted again",
                 at: now
             )
             ended(.dark(camera: camera.name), at: now)
@@ -136,8 +136,9 @@ extension RelayShard {
             viewer.switchingTo = target
             viewer.refuge = nil
             viewer.generation += 1
-            let reason = command.reason.isEmpty ? "asked by the operator" : command.reason
-            effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(target, reason: reason)))
+            // The author's reason is for the event list, not for the viewer.
+            let told = ViewerMessage.switchTo(target, reason: "asked by the operator")
+            effects.append(.message(viewer: viewer.id, channel: channel, told))
             operations.append(
                 Operation(
                     command: command,
@@ -172,10 +173,11 @@ extension RelayShard {
         if let counters = camera.videoIngest?.counters(at: now), let last = counters.lastKeyframe,
             let gop = counters.gopDuration
         {
-            let left = max(0, (gop - (now - last)).inSeconds)
-            text += "; next keyframe in about \(Int(left.rounded(.up))) s"
+            let left = (gop - (now - last)).inSeconds
+            text += left > 0 ? "; next keyframe in about \(Int(left.rounded(.up))) s" : "; next keyframe is due now"
         }
-        return text + "; \(served) of \(camera.stream.subscribers.count) WebRTC viewers served from cache"
+        let count = camera.stream.subscribers.count
+        return text + "; cache served \(served) of \(count) WebRTC \(count == 1 ? "viewer" : "viewers")"
     }
 
     // MARK: - Observed results
@@ -188,7 +190,12 @@ extension RelayShard {
                 advanceBringUp(&operations[index], name, after: attempt, watching: watching, at: now)
             case .takeDown(let name, let count):
                 if let camera = cameras[name], camera.state == .stopped, camera.client == nil {
-                    operations[index].end(.succeeded, "stopped, \(count) viewers stay and are told why", at: now)
+                    operations[index].end(
+                        .succeeded,
+                        count == 1
+                            ? "stopped, 1 viewer stays and is told" : "stopped, \(count) viewers stay and are told",
+                        at: now
+                    )
                 }
             case .move(let id, let target, _):
                 advanceMove(&operations[index], id, to: target, at: now)
@@ -267,12 +274,12 @@ extension RelayShard {
         switch operations[index].kind {
         case .bringUp(let name, _, _):
             let reason = cameras[name].map { $0.reason.isEmpty ? $0.state.rawValue : $0.reason } ?? ""
-            operations[index].end(.failed, "not up after \(seconds) s: \(reason)", at: now)
+            operations[index].end(.timedOut, "not up after \(seconds) s: \(reason)", at: now)
         case .move(let id, let target, let before):
             takeBack(target, for: id, to: before, into: &effects)
-            operations[index].end(.failed, "nothing shown after \(seconds) s: \(waitedFor)", at: now)
+            operations[index].end(.timedOut, "nothing shown after \(seconds) s: \(waitedFor)", at: now)
         case .takeDown, .drop, .done:
-            operations[index].end(.failed, "not done after \(seconds) s: \(waitedFor)", at: now)
+            operations[index].end(.timedOut, "not done after \(seconds) s: \(waitedFor)", at: now)
         }
     }
 
@@ -297,7 +304,7 @@ extension RelayShard {
         let camera = action.camera ?? action.viewer.flatMap { viewers[$0]?.camera.name }
         let reason = operation.command.reason.isEmpty ? "" : " (\(operation.command.reason))"
         log(
-            operation.outcome == .failed ? .warning : .info,
+            operation.outcome == .succeeded ? .info : .warning,
             "\(action.verb) by \(operation.command.author)\(reason): \(operation.result)",
             camera: camera,
             viewer: action.viewer,

@@ -92,7 +92,7 @@ extension RelayShard {
         if camera.stream.hls == nil { open(camera, at: now) }
         guard let hls = camera.stream.hls else {
             if camera.isPulled || camera.retryAt != nil { return nil }
-            return .failure(503, "\(camera.name) has nothing to show: \(camera.reason)", retryAfter: 2)
+            return .failure(503, "nothing to show. \(camera.state.sentenceForViewers)", retryAfter: 2)
         }
         switch request.resource {
         case Self.multivariantName:
@@ -147,6 +147,7 @@ extension RelayShard {
         if let viewer {
             viewer.hlsBytes += UInt64(body.count)
             viewer.sent.add(body.count, at: now)
+            viewer.sentInSegments.add(body.count, at: now)
         }
         return HLSResponse(status: 200, contentType: type, body: body, viewer: viewer?.id)
     }
@@ -204,8 +205,8 @@ extension RelayShard {
     func expireHLS(at now: Instant, into effects: inout [ShardEffect]) {
         for (ticket, pending) in pendingHLS where now >= pending.deadline {
             pendingHLS[ticket] = nil
-            let why = pending.camera.reason.isEmpty ? "no new part in time" : pending.camera.reason
-            effects.append(.hlsResponse(ticket: ticket, .failure(503, "\(pending.camera.name): \(why)", retryAfter: 1)))
+            let why = pending.camera.state == .live ? "no new part in time" : pending.camera.state.sentenceForViewers
+            effects.append(.hlsResponse(ticket: ticket, .failure(503, why, retryAfter: 1)))
         }
         for camera in cameras.values {
             guard let hls = camera.stream.hls else { continue }

@@ -25,11 +25,12 @@ extension RelayShard {
             result.bitrateIn += shown.bitrate ?? 0
             if let stream = snapshot(ofHLS: camera, viewers: counts.hls, at: now) { result.hls.append(stream) }
         }
+        let streamsByName = Dictionary(uniqueKeysWithValues: result.hls.map { ($0.id, $0) })
         let camerasByName = Dictionary(uniqueKeysWithValues: result.cameras.map { ($0.id, $0) })
         for viewer in viewers.values.sorted(by: { ($0.joinedAt, $0.id) < ($1.joinedAt, $1.id) }) {
             let status = viewer.peer?.status
             viewer.meter(peerBytes: status?.bytesSent ?? 0, at: now)
-            var shown = snapshot(of: viewer, status, at: now)
+            var shown = snapshot(of: viewer, status, stream: streamsByName[viewer.camera.name], at: now)
             if let camera = camerasByName[shown.camera] {
                 let health = ViewerHealth(of: shown, camera: camera)
                 shown.severity = health.severity
@@ -140,7 +141,12 @@ extension RelayShard {
 
     // MARK: - Viewers
 
-    private func snapshot(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> ViewerSnapshot {
+    private func snapshot(
+        of viewer: Viewer,
+        _ status: PeerStatus?,
+        stream: HLSSnapshot?,
+        at now: Instant
+    ) -> ViewerSnapshot {
         var shown = ViewerSnapshot(
             id: viewer.id,
             generation: viewer.generation,
@@ -152,7 +158,9 @@ extension RelayShard {
         shown.remote = viewer.remote.description
         shown.client = ClientName.short(viewer.userAgent)
         shown.age = (now - viewer.joinedAt).inSeconds
-        shown.bitrate = viewer.sent.rate(at: now).map { $0 * 8 }
+        let fetchesSegments = viewer.delivery == .hls && (viewer.control == .hls || stream?.isLowLatency == false)
+        let rate = fetchesSegments ? viewer.sentInSegments.rate(at: now) : viewer.sent.rate(at: now)
+        shown.bitrate = rate.map { $0 * 8 }
         shown.bytes = viewer.bytesOfEarlierPeers + (status?.bytesSent ?? 0) + viewer.hlsBytes
         shown.report = viewer.report
         shown.reportAge = viewer.reportedAt.map { (now - $0).inSeconds }
@@ -161,7 +169,7 @@ extension RelayShard {
             show(status, of: viewer, in: &shown)
             show(status.quality, status, of: viewer, in: &shown, at: now)
         }
-        shown.state = state(of: viewer, status, at: now)
+        shown.state = state(of: viewer, status, stream: stream, at: now)
         shown.ladder = ladder(of: viewer, status)
         shown.attempts = viewer.attempts
         shown.verdict = verdict(of: viewer, status, at: now)
@@ -212,8 +220,13 @@ extension RelayShard {
         )
     }
 
-    private func state(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> ViewerState {
-        let state = ownState(of: viewer, status, at: now)
+    private func state(
+        of viewer: Viewer,
+        _ status: PeerStatus?,
+        stream: HLSSnapshot?,
+        at now: Instant
+    ) -> ViewerState {
+        let state = ownState(of: viewer, status, stream: stream, at: now)
         switch state {
         // Nothing can come of it while the camera shows nothing.
         case .joining, .connecting: return viewer.camera.isShown ? state : .waiting
@@ -223,7 +236,12 @@ extension RelayShard {
     }
 
     /// What the viewer itself is doing, whatever its camera does.
-    private func ownState(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> ViewerState {
+    private func ownState(
+        of viewer: Viewer,
+        _ status: PeerStatus?,
+        stream: HLSSnapshot?,
+        at now: Instant
+    ) -> ViewerState {
         if viewer.switchingTo != nil { return .switching }
         let isFlowing: Bool
         switch viewer.delivery {
@@ -236,7 +254,9 @@ extension RelayShard {
             isFlowing = status.isReady
         case .hls:
             guard let last = viewer.lastHLSRequestAt else { return .joining }
-            if now - last > Self.hlsSilence { return .silent }
+            // Who fetches whole segments asks once in a target duration, and again when what it got is played.
+            let pause = (stream?.targetDuration).map { Duration.milliseconds(Int64(1_500 * $0)) } ?? .zero
+            if now - last > max(Self.hlsSilence, pause) { return .silent }
             isFlowing = viewer.lastHLSMediaAt != nil
         }
         return isFlowing ? .playing : .connecting

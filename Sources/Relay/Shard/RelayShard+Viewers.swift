@@ -111,7 +111,8 @@ extension RelayShard {
         guard !camera.stream.tracks.isEmpty else {
             let why = camera.reason.isEmpty ? "the camera is not ready" : camera.reason
             archiveRefusal(of: viewer, "the camera has nothing to show yet: \(why)", cause: .camera, at: now)
-            throw ViewerRefusal(.unavailable, "\(camera.name) has nothing to show yet: \(why)", retryAfter: 2)
+            let sentence = camera.state == .live ? "The camera is not ready." : camera.state.sentenceForViewers
+            throw ViewerRefusal(.unavailable, sentence, retryAfter: 2)
         }
         let peer: Peer
         do throws(NegotiationError) {

@@ -77,6 +77,8 @@ final class Viewer: Scheduled {
 
     /// Bytes sent by any delivery.
     var sent = RateMeter()
+    /// Bytes sent by HLS, over the time of two segments: who fetches whole ones gets nothing in between.
+    var sentInSegments = RateMeter(window: .seconds(20))
     var report: ViewerReport?
     var reportedAt: Instant?
     var firstFrameAt: Instant?
@@ -120,9 +122,9 @@ final class Viewer: Scheduled {
             channel == nil
                 ? "its page has no signalling connection at the moment; try again when it has reconnected" : nil
         case .whep:
-            "it came by bare WHEP, which has no channel to tell it; it can be dropped (D)"
+            "it came by bare WHEP, which has no channel to tell it; it can only be dropped"
         case .hls:
-            "it is a bare HLS player, which has no channel to tell it; it can be dropped (D)"
+            "it is a bare HLS player, which has no channel to tell it; it can only be dropped"
         }
     }
 }

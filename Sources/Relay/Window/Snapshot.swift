@@ -96,7 +96,7 @@ public struct NodeSnapshot: Codable, Sendable {
     public var pageURL: String?
     /// What listens where.
     public var listeners: [ListenerSnapshot]
-    /// Standing remarks for the operator, such as "listening on loopback only until viewers.auth is set".
+    /// Standing remarks for the operator, such as "showing demo cameras".
     public var notices: [String]
     /// The relay-wide delivery policy.
     public var delivery: DeliveryPolicy
@@ -217,8 +217,10 @@ public struct OperationSnapshot: Codable, Sendable, Identifiable {
         case running
         /// The result was observed.
         case succeeded
-        /// It was observed to fail, or nothing was observed in time.
+        /// It was observed to fail.
         case failed
+        /// Nothing was observed in time.
+        case timedOut
     }
 
     /// A step that was reached.

@@ -53,6 +53,12 @@ test("WebRTC that works at once is shown and HLS is never asked for", () => {
   assert.deepEqual(page.take(), ["start webrtc", "show webrtc"]);
 });
 
+test("a fixed delivery is not said to be the relay's when it may be the camera's", () => {
+  const page = new Page().join("hls").pass(100);
+  assert.deepEqual(page.take(), ["start hls"]);
+  assert.equal(page.delivery.why, "HLS is set by the operator");
+});
+
 test("HLS is started when WebRTC has shown nothing for a second", () => {
   const page = new Page().join().pass(900);
   assert.deepEqual(page.take(), ["start webrtc"]);
