@@ -14,6 +14,13 @@ struct Signalbox: AsyncParsableCommand {
             Without a subcommand: the console on this terminal, with the relay in this process. Configuration is looked \
             for in ./signalbox.yml, $XDG_CONFIG_HOME/signalbox/signalbox.yml and /etc/signalbox/signalbox.yml; with \
             none, demo cameras are shown.
+
+              signalbox                             demo cameras, or those of the configuration
+              signalbox --config FILE               another configuration file
+              signalbox rtsp://10.2.0.31/stream1    a camera by its address, or several
+              signalbox --theme daylight            other colours
+
+            `signalbox console --help` tells all options of the console.
             """,
         version: signalboxVersion,
         subcommands: [
@@ -27,11 +34,20 @@ struct Signalbox: AsyncParsableCommand {
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
         do {
+            if let usage = ControlCommand.unknownSubcommand(CommandLine.arguments.dropFirst()) {
+                complain(usage)
+                Foundation.exit(2)
+            }
             var command = try parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
+            do {
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
+            } catch let failure as StartFailure where (command as? any ControlSubcommand)?.wantsJSON == true {
+                try printJSON(ControlFailure(failure))
+                Foundation.exit(failure.exitCode)
             }
         } catch let code as ExitCode {
             Foundation.exit(code.rawValue)

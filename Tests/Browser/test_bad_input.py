@@ -114,11 +114,40 @@ def test_ctl_refusals_and_usage(start) -> None:
     arguments = ["--state-dir", str(relay.state)]
     done = run("ctl", "restart", "nothing", *arguments)
     assert done.returncode == 3 and "nothing" in done.stderr
-    assert run("ctl", "explode", *arguments).returncode == 2
+    unknown = run("ctl", "explode", *arguments)
+    assert unknown.returncode == 2 and "ctl explode" in unknown.stderr and "--state-dir" not in unknown.stderr
     assert run("ctl", "switch", "nobody", "hls", *arguments).returncode == 3
 
 
+def test_ctl_refusals_as_json(start, tmp_path) -> None:
+    relay = start.relay({})
+    done = run("ctl", "restart", "nothing", "--json", "--state-dir", str(relay.state))
+    assert done.returncode == 3
+    answer = json.loads(done.stdout)
+    assert answer["outcome"] == "refused" and "nothing" in answer["problem"] and answer["remedy"]
+    done = run("ctl", "cameras", "--json", "--state-dir", str(tmp_path / "none"))
+    assert done.returncode == 5 and json.loads(done.stdout)["outcome"] == "noRelay"
+
+
+def test_check_tries_the_cameras_with_their_credentials(start, tmp_path) -> None:
+    url = start.gstreamer(user="relay", password="secret").url
+    bad = {"source": url, "user": "relay", "password": "wrong"}
+    right = {"source": url, "user": "relay", "password": "secret"}
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    value = {"cameras": {"yard": right, "off": {"source": f"rtsp://127.0.0.1:{port}/x"}}}
+    done = run("check", "--config", config(tmp_path, json.dumps(value)), "--state-dir", str(tmp_path))
+    assert done.returncode == 0, done
+    assert f"cameras.off (rtsp://127.0.0.1:{port}/x)" in done.stdout and "1 not reachable" in done.stdout, done.stdout
+    value["cameras"]["gate"] = bad
+    done = run("check", "--config", config(tmp_path, json.dumps(value)), "--state-dir", str(tmp_path))
+    assert done.returncode == 78, done
+    assert "cameras.gate" in done.stderr and "password" in done.stderr and "secret" not in done.stderr, done.stderr
+
+
 def test_help_and_version() -> None:
+    for word in ["--config", "--theme", "rtsp://", "console --help"]:
+        assert word in run("--help").stdout
     assert "signalbox" in run("--help").stdout
     assert run("--version").stdout.strip()
     environment = {**os.environ, "NO_COLOR": "1"}

@@ -27,19 +27,30 @@ struct CheckCommand: AsyncParsableCommand {
         }
         let configuration = try ConfigurationReader.read(path: path)
         for notice in configuration.notices { print("note: \(notice)") }
-        let isRunning = (try? await ControlClient.connect(path: stateOptions.socket)) != nil
-        var failures = isRunning ? [] : portFailures(configuration)
+        let running = try? await ControlClient.connect(path: stateOptions.socket, subscribing: false)
+        let known = (try? await running?.fetchSnapshot())?.cameras ?? []
+        await running?.close()
+        var failures = running == nil ? portFailures(configuration) : []
         if access(stateOptions.state.path, F_OK) == 0, access(stateOptions.state.path, W_OK) != 0 {
             failures.append(
                 "the state directory \(stateOptions.state.path) is not writable. Choose another with --state-dir."
             )
         }
-        for failure in failures { complain(failure) }
-        for camera in await unreachable(configuration.cameras) {
-            print("warning: \(camera) does not accept connections at the moment")
+        // What the running relay shows live needs no second look.
+        let cameras = configuration.cameras.filter { camera in
+            !known.contains {
+                $0.id == camera.name && $0.source == camera.source.description && $0.state == .live
+            }
         }
+        let findings = try await CameraProbe.findings(cameras)
+        failures += findings.filter { !$0.isUnreachable }.map(\.description)
+        for failure in failures { complain(failure) }
+        let unreachable = findings.filter(\.isUnreachable)
+        for finding in unreachable { print("warning: \(finding.description)") }
         guard failures.isEmpty else { throw ExitCode(exitConfiguration) }
-        print("\(path): in order, \(configuration.cameras.count) cameras")
+        let count = configuration.cameras.count
+        let remark = unreachable.isEmpty ? "" : ", \(unreachable.count) not reachable now"
+        print("\(path): in order, \(count) \(count == 1 ? "camera" : "cameras")\(remark)")
     }
 
     /// Ports that somebody else has. A running relay's own ports are no error and are not looked at.
@@ -78,22 +89,5 @@ struct CheckCommand: AsyncParsableCommand {
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
         let bound = target.withSockAddr { pointer, size in bind(descriptor, pointer, socklen_t(size)) }
         return bound == 0 ? nil : String(cString: strerror(errno))
-    }
-
-    /// The cameras to which no TCP connection can be opened within 3 s.
-    private func unreachable(_ cameras: [CameraConfiguration]) async -> [String] {
-        await withTaskGroup(of: String?.self) { group in
-            for camera in cameras.prefix(200) {
-                group.addTask {
-                    let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                        .connectTimeout(.seconds(3))
-                    let channel = try? await bootstrap.connect(host: camera.source.host, port: Int(camera.source.port))
-                        .get()
-                    try? await channel?.close().get()
-                    return channel == nil ? camera.name : nil
-                }
-            }
-            return await group.reduce(into: [String]()) { names, name in if let name { names.append(name) } }.sorted()
-        }
     }
 }

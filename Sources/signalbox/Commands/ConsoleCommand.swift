@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import Gateway
+import Networking
 import RTSP
 import Relay
 
@@ -25,7 +27,11 @@ struct ConsoleCommand: AsyncParsableCommand {
             for (index, text) in urls.enumerated() { extended.cameras.append(try camera(text, number: index + 1)) }
             configuration = extended
         }
-        let demo = configuration == nil ? try startDemo(count: 4) : nil
+        var demo: DemoCameras?
+        if configuration == nil {
+            complain("no configuration: starting 4 demo cameras")
+            demo = try DemoCameras(count: 4)
+        }
         try await runConsoleWithRelay(configuration ?? Configuration(), demo: demo, stateOptions, appearance)
     }
 
@@ -64,18 +70,29 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         if !headless { try requireTerminal() }
-        let demo = try startDemo(count: cameras)
-        if headless {
-            try await serve(Configuration(), demo: demo, stateOptions)
-        } else {
-            try await runConsoleWithRelay(Configuration(), demo: demo, stateOptions, appearance)
+        complain("starting \(cameras) demo \(cameras == 1 ? "camera" : "cameras")")
+        let demo = try DemoCameras(count: cameras)
+        do {
+            if headless {
+                try await serve(Configuration(), demo: demo, stateOptions)
+            } else {
+                try await runConsoleWithRelay(Configuration(), demo: demo, stateOptions, appearance)
+            }
+        } catch let error as NodeError where error.remedy.contains("listen.") {
+            throw Self.portTaken(error.problem)
+        } catch let error as GatewayError where error.kind == .portInUse {
+            throw Self.portTaken(error.problem)
         }
     }
-}
 
-private func startDemo(count: Int) throws -> DemoCameras {
-    complain("no configuration: starting \(count) demo cameras")
-    return try DemoCameras(count: count)
+    /// The demo has no configuration in which another port could be written.
+    private static func portTaken(_ problem: String) -> StartFailure {
+        StartFailure(
+            problem: problem,
+            remedy: "Stop what has it; the demo listens on fixed ports, a relay with a configuration file where "
+                + "`listen` says"
+        )
+    }
 }
 
 /// Fails when standard input and output are no terminal.

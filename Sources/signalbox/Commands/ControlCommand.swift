@@ -19,6 +19,42 @@ struct ControlCommand: AsyncParsableCommand {
     )
 }
 
+extension ControlCommand {
+    /// What to say when the word after `ctl` is none of its commands; the parser would complain of the options behind it.
+    static func unknownSubcommand(_ arguments: ArraySlice<String>) -> String? {
+        guard arguments.first == "ctl", let word = arguments.dropFirst().first, !word.hasPrefix("-") else { return nil }
+        let names = configuration.subcommands.map { $0._commandName }
+        guard !(names + ["help"]).contains(word) else { return nil }
+        return "there is no `ctl \(word)`. Use one of: \(names.joined(separator: ", "))."
+    }
+}
+
+/// One of `ctl`'s commands.
+protocol ControlSubcommand: AsyncParsableCommand {
+    /// Failures too are to be printed as JSON.
+    var wantsJSON: Bool { get }
+}
+
+/// What a failure looks like as JSON.
+struct ControlFailure: Encodable {
+    var outcome: String
+    var problem: String
+    var remedy: String
+
+    init(_ failure: StartFailure) {
+        outcome =
+            switch failure.exitCode {
+            case 2: "usage"
+            case 3: "refused"
+            case 4: "timedOut"
+            case 5: "noRelay"
+            default: "failed"
+            }
+        problem = failure.problem.endedAsSentence
+        remedy = failure.remedy.endedAsSentence
+    }
+}
+
 /// What every `ctl` command takes.
 struct ControlOptions: ParsableArguments {
     @OptionGroup var stateOptions: StateOptions
@@ -33,7 +69,7 @@ struct ControlOptions: ParsableArguments {
         return try await latest(client)
     }
 
-    fileprivate func latest(_ client: ControlClient) async throws -> Snapshot {
+    func latest(_ client: ControlClient) async throws -> Snapshot {
         for _ in 0..<200 {
             if let snapshot = client.snapshot() { return snapshot }
             try await Task.sleep(for: .milliseconds(20))
@@ -60,9 +96,10 @@ func printJSON(_ value: some Encodable) throws {
 // MARK: - Questions
 
 extension ControlCommand {
-    struct Cameras: AsyncParsableCommand {
+    struct Cameras: ControlSubcommand {
         static let configuration = CommandConfiguration(abstract: "List the cameras.")
         @OptionGroup var options: ControlOptions
+        var wantsJSON: Bool { options.json }
 
         func run() async throws {
             let cameras = try await options.snapshot().cameras
@@ -84,9 +121,10 @@ extension ControlCommand {
         }
     }
 
-    struct Viewers: AsyncParsableCommand {
+    struct Viewers: ControlSubcommand {
         static let configuration = CommandConfiguration(abstract: "List the viewers.")
         @OptionGroup var options: ControlOptions
+        var wantsJSON: Bool { options.json }
 
         func run() async throws {
             let viewers = try await options.snapshot().viewers
@@ -109,7 +147,7 @@ extension ControlCommand {
         }
     }
 
-    struct Pairs: AsyncParsableCommand {
+    struct Pairs: ControlSubcommand {
         static let configuration = CommandConfiguration(
             abstract: "List the ICE candidate pairs, of sessions that live or of those that ended in the last hour."
         )
@@ -117,6 +155,8 @@ extension ControlCommand {
         @Flag(help: "WebRTC sessions that ended in the last hour, with their verdicts; pairs and evidence with --json.")
         var ended = false
         @Option(help: "Only those of this viewer.") var viewer: String?
+
+        var wantsJSON: Bool { options.json }
 
         func run() async throws {
             if ended { return try await listEnded() }
@@ -172,9 +212,10 @@ extension ControlCommand {
         }
     }
 
-    struct HLSStreams: AsyncParsableCommand {
+    struct HLSStreams: ControlSubcommand {
         static let configuration = CommandConfiguration(commandName: "hls", abstract: "List the HLS streams.")
         @OptionGroup var options: ControlOptions
+        var wantsJSON: Bool { options.json }
 
         func run() async throws {
             let streams = try await options.snapshot().hls
@@ -196,9 +237,10 @@ extension ControlCommand {
         }
     }
 
-    struct Events: AsyncParsableCommand {
+    struct Events: ControlSubcommand {
         static let configuration = CommandConfiguration(abstract: "List the newest events, newest first.")
         @OptionGroup var options: ControlOptions
+        var wantsJSON: Bool { options.json }
         @Option(help: "How many.") var limit = 50
 
         func run() async throws {
@@ -215,111 +257,14 @@ extension ControlCommand {
         }
     }
 
-    struct WholeSnapshot: AsyncParsableCommand {
+    struct WholeSnapshot: ControlSubcommand {
         static let configuration = CommandConfiguration(
             commandName: "snapshot",
             abstract: "Print everything the console sees, as JSON."
         )
         @OptionGroup var options: ControlOptions
+        var wantsJSON: Bool { options.json }
 
         func run() async throws { try printJSON(try await options.snapshot()) }
     }
 }
-
-// MARK: - Commands
-
-/// What every command that changes something takes.
-struct ActionOptions: ParsableArguments {
-    @OptionGroup var control: ControlOptions
-
-    @Option(help: "Why; goes into the event log.")
-    var reason = ""
-
-    @Flag(help: "Wait for the observed result.")
-    var wait = false
-
-    /// Submits the action; with `--wait` until its result was observed.
-    func perform(_ action: Command.Action) async throws {
-        let client = try await connect(control.stateOptions)
-        let command = Command(id: UUID().uuidString, action: action, author: "\(NSUserName()) (ctl)", reason: reason)
-        if case .refused(let reason) = await client.submit(command) {
-            throw StartFailure(problem: "refused: \(reason)", remedy: "Nothing was changed", exitCode: 3)
-        }
-        guard wait else {
-            await client.close()
-            if control.json { try printJSON(["id": command.id, "outcome": "accepted"]) }
-            return
-        }
-        let operation = try await result(of: command.id, client)
-        await client.close()
-        if control.json {
-            try printJSON(operation)
-        } else {
-            print("\(operation.verb): \(operation.result)")
-        }
-        if operation.outcome == .failed { throw ExitCode(operation.result.contains(" after ") ? 4 : 1) }
-    }
-
-    private func result(of id: String, _ client: ControlClient) async throws -> OperationSnapshot {
-        for _ in 0..<600 {
-            if let found = client.snapshot()?.operations.first(where: { $0.id == id }), found.outcome != .running {
-                return found
-            }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        throw StartFailure(
-            problem: "no result within 30 s",
-            remedy: "`signalbox ctl events` shows what happened",
-            exitCode: 4
-        )
-    }
-}
-
-extension ControlCommand {
-    struct Restart: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Restart a camera; its viewers stay.")
-        @OptionGroup var options: ActionOptions
-        @Argument var camera: String
-        func run() async throws { try await options.perform(.restart(camera: camera)) }
-    }
-
-    struct Kill: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Stop pulling a camera; its viewers stay.")
-        @OptionGroup var options: ActionOptions
-        @Argument var camera: String
-        func run() async throws { try await options.perform(.kill(camera: camera)) }
-    }
-
-    struct Start: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Pull a camera again, or at once.")
-        @OptionGroup var options: ActionOptions
-        @Argument var camera: String
-        func run() async throws { try await options.perform(.start(camera: camera)) }
-    }
-
-    struct Switch: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Move a viewer that is watching: hls, webrtc or auto."
-        )
-        @OptionGroup var options: ActionOptions
-        @Argument var viewer: String
-        @Argument var to: DeliveryPolicy
-        func run() async throws { try await options.perform(.switchViewer(viewer, to: to)) }
-    }
-
-    struct Drop: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "End a viewer's session.")
-        @OptionGroup var options: ActionOptions
-        @Argument var viewer: String
-        func run() async throws { try await options.perform(.drop(viewer: viewer)) }
-    }
-
-    struct Keyframe: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Ask for a keyframe, or say why that cannot be.")
-        @OptionGroup var options: ActionOptions
-        @Argument var camera: String
-        func run() async throws { try await options.perform(.keyframe(camera: camera)) }
-    }
-}
-
-extension DeliveryPolicy: ExpressibleByArgument {}

@@ -13,6 +13,24 @@ struct StateOptions: ParsableArguments {
 
     var state: StateDirectory { StateDirectory.location(option: stateDir) }
     var socket: String { controlSocket ?? state.controlSocket }
+
+    /// What brings a console back to a relay that was started with these options.
+    var attachCommand: String {
+        let options = [("--state-dir", stateDir), ("--control-socket", controlSocket)]
+        return options.reduce("signalbox attach") { command, option in
+            // Whole paths: it may be typed in another directory.
+            let path = option.1.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
+            return path.map { "\(command) \(option.0) \(quoted($0))" } ?? command
+        }
+    }
+
+    /// A word as a shell takes it.
+    private func quoted(_ word: String) -> String {
+        let isPlain = word.utf8.allSatisfy { byte in
+            (0x2B...0x3A).contains(byte) || (0x40...0x5A).contains(byte) || byte == 0x5F || (0x61...0x7A).contains(byte)
+        }
+        return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }
 }
 
 /// Which configuration is used.

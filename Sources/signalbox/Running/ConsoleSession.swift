@@ -25,7 +25,8 @@ struct AppearanceOptions: ParsableArguments {
             themes.append(try read(file))
         }
         if theme != Theme.standard.name { themes.append(.standard) }
-        for file in Self.files() where ![theme, Theme.standard.name].contains(name(of: file)) {
+        var names = Set([theme, Theme.standard.name])
+        for file in Self.files() where names.insert(name(of: file)).inserted {
             // A broken file among many is no reason not to start; it is when it was asked for.
             if let other = try? read(file) { themes.append(other) }
         }
@@ -47,17 +48,8 @@ struct AppearanceOptions: ParsableArguments {
         }
     }
 
-    /// Where themes are looked for: the user's own, the installed ones, those of a checkout.
     private static var directories: [String] {
-        let environment = ProcessInfo.processInfo.environment
-        let home = environment["XDG_CONFIG_HOME"] ?? (environment["HOME"] ?? "") + "/.config"
-        let program = URL(fileURLWithPath: programPath).deletingLastPathComponent()
-        return [
-            "\(home)/signalbox/themes",
-            program.appendingPathComponent("../share/signalbox/themes").standardized.path,
-            "/usr/share/signalbox/themes",
-            "themes",
-        ]
+        themeDirectories(environment: ProcessInfo.processInfo.environment, program: programPath)
     }
 
     private static func files() -> [String] {
@@ -66,6 +58,31 @@ struct AppearanceOptions: ParsableArguments {
             return names.filter { $0.hasSuffix(".theme") }.sorted().map { "\(directory)/\($0)" }
         }
     }
+}
+
+/// Where themes are looked for: the user's own, the installed ones, and those of the checkout the program was built in,
+/// wherever it is started from.
+func themeDirectories(environment: [String: String], program: String) -> [String] {
+    func base(_ variable: String, _ fallback: String) -> String {
+        environment[variable].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? (environment["HOME"] ?? "") + fallback
+    }
+    let folder = URL(fileURLWithPath: program).deletingLastPathComponent()
+    let data = environment["XDG_DATA_DIRS"].flatMap { $0.isEmpty ? nil : $0 } ?? "/usr/local/share:/usr/share"
+    var directories = [base("XDG_CONFIG_HOME", "/.config"), base("XDG_DATA_HOME", "/.local/share")]
+    directories.append(folder.appendingPathComponent("../share").standardized.path)
+    directories += data.split(separator: ":").map(String.init)
+    directories = directories.map { "\($0)/signalbox/themes" }
+    // .build/TRIPLE/release/signalbox
+    var checkout = folder
+    for _ in 0..<4 where checkout.pathComponents.count > 1 {
+        if FileManager.default.fileExists(atPath: checkout.appendingPathComponent("Package.swift").path) {
+            directories.append(checkout.appendingPathComponent("themes").path)
+            break
+        }
+        checkout.deleteLastPathComponent()
+    }
+    var seen = Set<String>()
+    return directories.filter { seen.insert($0).inserted }
 }
 
 /// The path of this program's file.
@@ -113,6 +130,7 @@ func runConsoleWithRelay(
             author: authorName(),
             themes: themes,
             errorLog: options.state.log,
+            attachCommand: options.attachCommand,
             clock: MonotonicClock.now
         )
     )
@@ -124,7 +142,9 @@ func runConsoleWithRelay(
         throw StartFailure(problem: message, remedy: "Use `signalbox serve` for a relay without a console")
     case .detach, .terminalLost:
         if case .detach = exit {
-            complain("the relay goes on without a console (pid \(getpid())); `signalbox attach` brings one back")
+            complain(
+                "the relay goes on without a console (pid \(getpid())); `\(options.attachCommand)` brings one back"
+            )
         }
         detachFromTerminal()
         _ = await SignalWatch([SIGTERM, SIGINT]).first()

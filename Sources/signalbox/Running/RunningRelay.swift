@@ -17,6 +17,8 @@ final class RunningRelay {
     private let control: ControlServer
     private let group: MultiThreadedEventLoopGroup
     private let demo: DemoCameras?
+    private let log: RelayLog
+    private var logging: Task<Void, Never>?
     /// The address to open in a browser.
     private(set) var pageURL: String?
     /// Standing remarks for the operator.
@@ -27,13 +29,15 @@ final class RunningRelay {
         gateway: Gateway,
         control: ControlServer,
         group: MultiThreadedEventLoopGroup,
-        demo: DemoCameras?
+        demo: DemoCameras?,
+        log: RelayLog
     ) {
         self.node = node
         self.gateway = gateway
         self.control = control
         self.group = group
         self.demo = demo
+        self.log = log
     }
 
     /// Starts everything, or nothing.
@@ -89,8 +93,15 @@ final class RunningRelay {
             )
             do {
                 let control = try await ControlServer.start(path: controlSocket, service: node)
-                let relay = RunningRelay(node: node, gateway: gateway, control: control, group: group, demo: demo)
-                relay.present(configuration, controlSocket: controlSocket)
+                let relay = RunningRelay(
+                    node: node,
+                    gateway: gateway,
+                    control: control,
+                    group: group,
+                    demo: demo,
+                    log: RelayLog(path: state.log)
+                )
+                await relay.present(configuration, controlSocket: controlSocket)
                 return relay
             } catch {
                 await gateway.shutdown()
@@ -111,7 +122,7 @@ final class RunningRelay {
     }
 
     /// Tells the snapshot what listens where, and what the operator should know about it.
-    private func present(_ configuration: Configuration, controlSocket: String) {
+    private func present(_ configuration: Configuration, controlSocket: String) async {
         var listeners: [ListenerSnapshot] = []
         if let address = gateway.httpsAddress { listeners.append(.init(name: "https", address: address.description)) }
         if let address = gateway.httpAddress { listeners.append(.init(name: "http", address: address.description)) }
@@ -124,6 +135,10 @@ final class RunningRelay {
         if demo != nil { notices.append("showing demo cameras") }
         pageURL = makePageURL(configuration)
         node.present(pageURL: pageURL, listeners: listeners, notices: notices)
+        await log.note("signalbox \(signalboxVersion) started, process \(getpid())")
+        for listener in listeners { await log.note("listening: \(listener.name) \(listener.address)") }
+        for notice in notices { await log.note("note: \(notice)") }
+        logging = Task { [log, node] in await log.follow(node) }
     }
 
     private func makePageURL(_ configuration: Configuration) -> String? {
@@ -140,10 +155,14 @@ final class RunningRelay {
 
     /// Says goodbye to viewers and cameras and closes everything.
     func stop() async {
+        logging?.cancel()
+        await log.take(node)
+        await log.note("shutting down")
         await control.shutdown()
         await gateway.shutdown()
         await node.shutdown()
         demo?.stop()
         try? await group.shutdownGracefully()
+        await log.note("ended")
     }
 }
