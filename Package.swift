@@ -142,7 +142,10 @@ let package = Package(
         .testTarget(name: "ArchitectureTests", swiftSettings: ours),
         .testTarget(
             name: "SignalboxTests",
-            dependencies: ["signalbox", "TestSupport", "Gateway", "Networking", "Relay", "RTSP", "Wire"],
+            dependencies: [
+                "signalbox", "TestSupport", "Gateway", "Networking", "Relay", "RTSP", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: ours
         ),
         tests("Media"),

@@ -34,7 +34,7 @@ final class RunningCodec {
         send(bytes)
     }
 
-    /// Writes everything; waits while the pipe is full.
+    /// Writes everything; takes in what it says while its pipe is full, or both would wait for each other.
     func send(_ bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -42,8 +42,12 @@ final class RunningCodec {
             if written > 0 {
                 rest = rest.dropFirst(written)
             } else if errno == EAGAIN {
-                var wanted = pollfd(fd: process.output, events: Int16(POLLOUT), revents: 0)
-                poll(&wanted, 1, 1_000)
+                var wanted = [
+                    pollfd(fd: process.output, events: Int16(POLLOUT), revents: 0),
+                    pollfd(fd: process.input, events: Int16(POLLIN), revents: 0),
+                ]
+                poll(&wanted, 2, 1_000)
+                if wanted[1].revents != 0 { decoder.push(Self.readChunk(process.input)) }
             } else {
                 return
             }
@@ -80,10 +84,14 @@ final class RunningCodec {
             DispatchQueue.global().async {
                 var readable = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 guard poll(&readable, 1, 10_000) > 0 else { return continuation.resume(returning: []) }
-                var chunk = [UInt8](repeating: 0, count: 16_384)
-                let count = Glibc.read(descriptor, &chunk, chunk.count)
-                continuation.resume(returning: Array(chunk.prefix(max(0, count))))
+                continuation.resume(returning: Self.readChunk(descriptor))
             }
         }
+    }
+
+    private static func readChunk(_ descriptor: Int32) -> [UInt8] {
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        let count = Glibc.read(descriptor, &chunk, chunk.count)
+        return Array(chunk.prefix(max(0, count)))
     }
 }

@@ -25,6 +25,7 @@ private final class ShownRelay: RelayService {
     func events(_ request: EventsRequest) async -> [EventSnapshot] {
         older.withLock { $0.filter { $0.id < request.before ?? .max } }
     }
+    func attempts(_ request: AttemptsRequest) async -> [AttemptSnapshot] { [] }
     func submit(_ command: Command) async -> CommandReply { .refused("not here") }
 }
 

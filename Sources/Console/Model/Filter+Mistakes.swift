@@ -25,10 +25,15 @@ extension Pane {
             )
         case .viewers, .cameraViewers:
             Vocabulary(
-                texts: ["viewer", "camera", "state", "delivery", "client", "path", "ip", "control"],
-                numbers: ["rate", "loss", "rtt", "jitter", "behind", "nack", "pli", "sev", "age"]
+                texts: ["viewer", "camera", "state", "delivery", "client", "path", "ip", "control", "cause"],
+                numbers: ["score", "rate", "loss", "rtt", "jitter", "behind", "nack", "pli", "sev", "age"]
             )
-        case .pairs, .viewerPairs:
+        case .ended:
+            Vocabulary(
+                texts: ["viewer", "camera", "client", "ip", "rule", "cause"],
+                numbers: ["sev", "lasted", "times"]
+            )
+        case .pairs, .viewerPairs, .endedPairs, .attemptPairs:
             Vocabulary(texts: ["viewer", "camera", "state", "transport"], numbers: ["rtt", "checks"])
         case .hls:
             Vocabulary(texts: ["camera", "codecs"], numbers: ["viewers", "latency", "max", "sev", "blocked"])
