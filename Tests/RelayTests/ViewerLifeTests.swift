@@ -8,10 +8,10 @@ struct ViewerLifeTests {
         let world = try World()
         let ids = try (0..<50).map { _ in try world.join() }
         #expect(Set(ids).count == 50)
-        #expect(ids.allSatisfy { $0.count == 14 && $0.hasPrefix("v03") })
+        #expect(ids.allSatisfy { $0.count == 25 && $0.hasPrefix("v03") })
         #expect(RelayShard.viewerShard(of: ids[0]) == 3)
         for id in ["", "v", "x03abcdefghijk", "v0", "v-1abcdefghijk", "v03", String(repeating: "v", count: 99)] {
-            #expect(RelayShard.viewerShard(of: id) == nil || id.count == 14, "\(id)")
+            #expect(RelayShard.viewerShard(of: id) == nil, "\(id)")
         }
     }
 
