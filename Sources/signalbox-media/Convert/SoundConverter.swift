@@ -33,6 +33,8 @@ final class SoundConverter {
     /// - Throws: ``MediaError`` when going on is pointless.
     func convert(_ frame: ConversionFrame) throws(MediaError) -> [ConversionFrame] {
         var results: [ConversionFrame] = []
+        // Centuries away: no camera's, and sums with it would overflow.
+        guard frame.timestamp.magnitude < 1 << 50 else { return [] }
         let start = frame.timestamp.rescaled(from: Int64(conversion.source.clockRate), to: SoundResampler.sampleRate)
         let skipped = try align(to: start, into: &results)
         let before = waiting.count
@@ -59,8 +61,8 @@ final class SoundConverter {
             return 0
         }
         let end = position + Int64(waiting.count / channels) + resampler.delay
-        let difference = start &- end
-        guard abs(difference) >= Int64(encoder.samplesPerFrame), difference != .min else { return 0 }
+        let difference = start - end
+        guard abs(difference) >= Int64(encoder.samplesPerFrame) else { return 0 }
         if difference < 0, difference > -SoundResampler.sampleRate { return -difference }
         // What waits is completed with silence, of which the hole has enough; then the count begins anew.
         resampler.reset()
