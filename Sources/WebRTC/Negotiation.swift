@@ -191,9 +191,9 @@ extension Negotiation.Track {
 
     /// The payload type whose `apt` is `payloadType` (RFC 4588 §8.1).
     private static func rtx(of payloadType: UInt8, in media: MediaDescription) -> UInt8? {
-        media.rtpMaps().first { map in
-            map.encodingName.equalsIgnoringASCIICase("rtx") && media.payloadTypes.contains(map.payloadType)
-                && media.formatParameters(map.payloadType)["apt"] == String(payloadType)
+        media.payloadFormats().first { format in
+            format.map?.encodingName.equalsIgnoringASCIICase("rtx") == true
+                && format.parameters["apt"] == String(payloadType)
         }?.payloadType
     }
 }

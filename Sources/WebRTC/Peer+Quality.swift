@@ -120,7 +120,7 @@ extension Peer {
         }
         let due = current.due(at: now, bytesSent: counters.bytesSent)
         probe = current
-        guard let index = tracks.firstIndex(where: { $0.rtxSSRC != nil }) else { return }
+        guard !media.isSuspended, let index = tracks.firstIndex(where: { $0.rtxSSRC != nil }) else { return }
         var sent = 0
         while sent < due {
             let count = tracks[index].sendPadding(

@@ -82,6 +82,7 @@ class UDPLink:
 
     def script(self) -> str:
         """For the page: its only candidate of the relay is this link, and it knows of no TURN server."""
+        host, port = self.relay
         return f"""
             (() => {{
                 const Native = RTCPeerConnection;
@@ -89,8 +90,8 @@ class UDPLink:
                     constructor(configuration) {{ super({{ ...configuration, iceServers: [] }}); }}
                     setRemoteDescription(description) {{
                         const sdp = description.sdp.replace(/^a=candidate:.*\\r?\\n/gm, (line) =>
-                            / udp .* {self.relay[0].replace(".", "\\\\.")} {self.relay[1]} typ host/i.test(line)
-                                ? line.replace(" {self.relay[0]} {self.relay[1]} ", " 127.0.0.1 {self.port} ") : "");
+                            / udp /i.test(line) && line.includes(" {host} {port} typ host")
+                                ? line.replace(" {host} {port} ", " 127.0.0.1 {self.port} ") : "");
                         return super.setRemoteDescription({{ type: description.type, sdp }});
                     }}
                     addIceCandidate() {{ return Promise.resolve(); }}

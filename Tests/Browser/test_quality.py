@@ -42,7 +42,7 @@ def through(
     source = start.gstreamer(pattern="snow", gop=50)
     relay = start.relay({camera: {"source": source.url, "delivery": delivery}})
     relay.wait_for_camera(camera)
-    link = UDPLink(relay.listener("media"), **options)
+    link = UDPLink(relay.listener("media/udp"), **options)
     open_things.callback(link.close)
     page = Watching(chromium, f"{relay.page}/{camera}", script=link.script())
     return relay, link, page
