@@ -16,8 +16,6 @@ class Watching:
         if script:
             self.context.add_init_script(script)
         self.page = self.context.new_page()
-        if script:
-            self.page.add_init_script(script)
         self.problems: list[str] = []
         self.navigations = 0
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
