@@ -100,7 +100,9 @@ class DemoCameras(Child):
         self.cameras = {camera["name"]: camera for camera in json.loads(self.first_line())["cameras"]}
 
 
-def configuration(cameras: dict[str, Any], auth: str | None = None, host: str = "127.0.0.1", **more: Any) -> str:
+def configuration(
+    cameras: dict[str, Any], auth: str | None = None, host: str = "127.0.0.1", turn: bool = False, **more: Any
+) -> str:
     """Configuration text (JSON is YAML) with listeners on ports the system chooses."""
     value: dict[str, Any] = {
         "listen": {"http": "127.0.0.1:0", "https": f"{host}:0", "media": f"{host}:0"},
@@ -109,6 +111,8 @@ def configuration(cameras: dict[str, Any], auth: str | None = None, host: str = 
     }
     if auth:
         value["viewers"] = {"auth": auth}
+    if turn:
+        value["listen"]["turn"] = f"{host}:0"
     return json.dumps(value, indent=2)
 
 

@@ -51,7 +51,7 @@ def assert_carried_by(relay: Any, transport: str) -> None:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_browser_that_may_only_use_relays_plays_over_turn(start, chromium, transport: str) -> None:
     demo = start.demo("--cameras", "1")
-    relay = start.relay({"clock": camera_configuration(demo)})
+    relay = start.relay({"clock": camera_configuration(demo)}, turn=True)
     relay.wait_for_camera("clock")
     began = time.monotonic()
     page = Watching(chromium, f"{relay.page}/clock", script=only(f"^turn:.*transport={transport}$", "relay"))
@@ -60,6 +60,17 @@ def test_a_browser_that_may_only_use_relays_plays_over_turn(start, chromium, tra
     page.wait_until_moving()
     assert_carried_by(relay, f"turn/{transport}")
     assert selected(relay)["remote"].startswith("relay 198.19."), selected(relay)
+    assert not page.problems, page.problems
+
+
+def test_with_every_way_open_a_browser_takes_plain_udp(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    page = Watching(chromium, f"{relay.page}/clock")
+    page.wait_until_playing("webrtc", within=10)
+    page.wait_until_moving()
+    assert_carried_by(relay, "udp")
     assert not page.problems, page.problems
 
 

@@ -6,8 +6,10 @@ import Wire
 struct ICEServerList: Sendable {
     let credentials: RelayCredentials
     let advertise: [IPAddress]
-    /// The port of STUN, TURN over UDP and TURN over TCP.
+    /// The port of STUN and TURN.
     let port: UInt16
+    /// The media port, which may be the same.
+    let mediaPort: UInt16
 
     /// Servers for `user`.
     ///
@@ -18,7 +20,11 @@ struct ICEServerList: Sendable {
     func servers(for user: String, host: String, tlsPort: UInt16?, unixTime: Int64) -> [ICEServer] {
         let own = IPAddress(host) == nil ? advertise.first.map(Self.text) ?? host : Self.text(host)
         let issued = credentials.issue(user: credentials.pseudonym(of: user), expiry: unixTime + Self.validity)
-        var relays = ["turn:\(own):\(port)?transport=udp", "turn:\(own):\(port)?transport=tcp"]
+        var relays = ["turn:\(own):\(port)?transport=tcp"]
+        // TURN over UDP to the media port would carry nothing that UDP to the media port does not. Worse: libwebrtc uses
+        // one socket for both and takes everything that comes from a TURN server's address for TURN's, so that its own
+        // checks of the direct way are never answered.
+        if port != mediaPort { relays.insert("turn:\(own):\(port)?transport=udp", at: 0) }
         if let tlsPort { relays.append("turns:\(Self.text(host)):\(tlsPort)?transport=tcp") }
         return [
             ICEServer(urls: ["stun:\(own):\(port)"]),

@@ -100,7 +100,8 @@ public final class RelayNode: ViewerService {
         let iceServers = ICEServerList(
             credentials: turn.credentials,
             advertise: configuration.advertise,
-            port: turn.listener?.listen.port ?? media.localAddress.port
+            port: turn.listener?.listen.port ?? media.localAddress.port,
+            mediaPort: media.localAddress.port
         )
         let sampler = NodeSampler(
             configuration: configuration,
