@@ -79,8 +79,8 @@ struct RoutesTests {
             $0.access = .open
         } _: { (box) async throws in
             let reply = try await box.curl("/api/v1/snapshot")
+            #expect(reply.status == 200)
             #expect(reply.body.contains(#""schema":2"#))
-            #expect(reply.body.contains(#""schema":\#(Snapshot.schema)"#))
             for header in [
                 "X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1", "X-Real-IP: 192.0.2.1", "Via: 1.1 proxy",
             ] {
