@@ -148,7 +148,7 @@ def test_handshakes_survive_whoever_races_them(stage) -> None:
         await viewer.give(alert(2, 40))
         for number in range(12):
             await viewer.give(fragment(11, number, 0xFFFFFF, 0, b"x"))
-            await viewer.give(fragment(11, number, 8_000, 7_000, bytes(100)))
+            await viewer.give(fragment(11, 8 + number, 8_000, 7_000, bytes(100)))
         for _ in range(120):
             await viewer.give(fragment(20, 5, 12, 0, bytes(12), epoch=1))
             await viewer.give(fragment(20, 5, 12, 0, bytes(12), epoch=2))
@@ -173,6 +173,21 @@ def test_handshakes_survive_whoever_races_them(stage) -> None:
             await viewer.close()
         stop.set()
         await racer
+
+        # A client that spoils its own messages gets no session, and hurts nobody.
+        async def poison(viewer: HostileViewer) -> None:
+            for number in range(8):
+                await viewer.give(fragment(11, number, 8_000, 7_000, bytes(100)))
+            for _ in range(80):
+                await viewer.give(fragment(1, 0, 8_000, 0, bytes(1_000)))
+
+        spoilt = HostileViewer(stage.url, before_dtls=poison)
+        assert await spoilt.connect() == 201
+        beside = await playing(stage)
+        assert spoilt.frames == 0
+        await beside.see(10)
+        await spoilt.close()
+        await beside.close()
 
     before = resident(stage.pid)
     asyncio.run(scenario())
@@ -218,7 +233,12 @@ def test_what_a_viewer_with_keys_sends_harms_nobody(stage) -> None:
 
         await many([bytes([0x80, 201]) + os.urandom(40) for _ in range(10_000)], "SRTCP with a wrong tag")
         await many([bytes([0x80, 96]) + os.urandom(900) for _ in range(10_000)], "SRTP with a wrong tag")
-        genuine = [datagram for datagram in viewer.sent if datagram[0] >= 128 and 192 <= datagram[1] <= 223]
+        genuine: list[bytes] = []
+        for _ in range(80):
+            genuine = [datagram for datagram in viewer.sent if datagram[0] >= 128 and 192 <= datagram[1] <= 223]
+            if genuine:
+                break
+            await asyncio.sleep(0.1)
         assert genuine, "aiortc has reported"
         await many(genuine[:1] * 10_000, "a replayed report")
         await many([alert(2, 40), alert(1, 0)] * 200, "plaintext alerts on the viewer's own path")
@@ -287,8 +307,8 @@ OFFER = "\r\n".join(
 IMPOSSIBLE = [
     ("nothing", "", 400),
     ("64 KiB and a byte", OFFER + "a=x:" + "y" * (65_537 - len(OFFER) - 4), 413),
-    ("3,000 lines", OFFER + "a=x\r\n" * 3_000, 413),
-    ("100 m-lines", OFFER + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 100, 413),
+    ("3,000 lines", OFFER + "a=x\r\n" * 3_000, 400),
+    ("100 m-lines", OFFER + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 100, 400),
     ("no fingerprint", OFFER.replace("a=fingerprint", "a=x"), 400),
     ("a SHA-1 fingerprint", OFFER.replace("sha-256 " + ":".join(["AB"] * 32), "sha-1 " + ":".join(["AB"] * 20)), 400),
     ("a passive client", OFFER.replace("actpass", "passive"), 406),
