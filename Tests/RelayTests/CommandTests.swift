@@ -52,7 +52,7 @@ struct CameraCommandTests {
         #expect(try world.operation("c1").outcome == .running)
         try world.run(.seconds(2))
         let operation = try world.operation("c1")
-        #expect(operation.outcome == .failed)
+        #expect(operation.outcome == .timedOut)
         #expect(operation.result == "not up after 20 s: Nothing accepts connections at gate:554.")
     }
 
@@ -77,7 +77,7 @@ struct CameraCommandTests {
         #expect(camera.remedy == "start it when it is wanted again")
         #expect(camera.severity == .info)
         #expect(try world.operation("c1").outcome == .succeeded)
-        #expect(try world.operation("c1").result == "stopped, 1 viewers stay and are told why")
+        #expect(try world.operation("c1").result == "stopped, 1 viewer stays and is told")
         #expect(world.shard.owns(viewer: viewer))
         let info = try #require(world.lastSource(viewer))
         #expect(info.state == .stopped)
@@ -186,7 +186,7 @@ struct CameraCommandTests {
         #expect(operation.outcome == .succeeded)
         #expect(
             operation.result
-                == "camera cannot be asked; next keyframe in about 1 s; 0 of 0 WebRTC viewers served from cache"
+                == "camera cannot be asked; next keyframe in about 1 s; cache served 0 of 0 WebRTC viewers"
         )
     }
 }

@@ -78,7 +78,7 @@ struct ViewerCommandTests {
         world.submit(.switchViewer(viewer, to: .hls))
         try world.run(.seconds(9))
         let operation = try world.operation("c1")
-        #expect(operation.outcome == .failed)
+        #expect(operation.outcome == .timedOut)
         #expect(operation.result == "nothing shown after 8 s: told, waiting for its first playlist request")
         #expect(try world.viewer(viewer).state != .switching)
         #expect(world.events.texts.contains("switch to HLS by ana: \(operation.result)"))

@@ -167,7 +167,7 @@ struct WebRTCServingTests {
         world.submit(.keyframe(camera: "gate"))
         try world.run(.seconds(1))
         #expect(keyframes() == before + 1)
-        #expect(try world.operation("c1").result == "camera cannot be asked; 1 of 1 WebRTC viewers served from cache")
+        #expect(try world.operation("c1").result == "camera cannot be asked; cache served 1 of 1 WebRTC viewer")
     }
 
     @Test(arguments: [ControlChannel.page, .whep])

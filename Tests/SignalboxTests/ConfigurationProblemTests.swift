@@ -58,7 +58,7 @@ struct ConfigurationProblemTests {
         ),
         (
             "listen: 8443\n",
-            "s.yml:1:9: listen: `listen` is not a mapping of keys to values. Write `key: value`, with one of: http, https, media."
+            "s.yml:1:9: listen: `listen` is not a mapping of keys to values. Write `key: value`, with one of: http, https, media, turn."
         ),
         (
             "listen: { https: 8443 }\n",
