@@ -143,6 +143,7 @@ extension Peer {
             quality: quality.state,
             estimate: estimator.estimate,
             acknowledged: estimator.acknowledged,
+            loss: estimator.latestLoss,
             packetsLeftOut: counters.leftOut,
             packetsDropped: counters.queueDropped,
             queueOverflows: counters.queueOverflows,

@@ -130,6 +130,9 @@ public struct PeerStatus: Sendable {
     public var estimate: Double?
     /// Bits per second that arrived over the last half second, where feedback tells.
     public var acknowledged: Double?
+    /// Share of packets lost over two seconds, 0 to 1. One report alone may speak of two packets: browsers send one right
+    /// after a loss. `nil` before enough packets were reported.
+    public var loss: Double?
     /// Packets of video left out because of ``quality``.
     public var packetsLeftOut: UInt64
     /// Packets that waited for the pacer and were dropped because the viewer did not keep up.

@@ -181,9 +181,9 @@ extension PeerStatus {
         pairs.first(where: \.isSelected).map { "\($0.remote.kind.rawValue)/\($0.remote.transport.rawValue)" }
     }
 
-    /// Percent of the picture's packets lost, as last reported.
+    /// Percent of packets lost over two seconds, or of the picture as last reported where that is not known.
     var lossPercent: Double? {
-        (tracks.first { $0.kind == .video } ?? tracks.first)?.fractionLost.map { $0 * 100 }
+        (loss ?? (tracks.first { $0.kind == .video } ?? tracks.first)?.fractionLost).map { $0 * 100 }
     }
 }
 

@@ -11,6 +11,8 @@ struct BandwidthEstimator {
     private(set) var estimate: Double?
     /// Bits per second that arrived over the last half second.
     private(set) var acknowledged: Double?
+    /// Share of packets lost, 0 to 1, over the two seconds before the latest report; `nil` before enough were reported.
+    private(set) var latestLoss: Double?
     /// When the delay or the loss last showed that more was sent than arrives.
     private(set) var congestedAt: Instant?
 
@@ -50,7 +52,7 @@ struct BandwidthEstimator {
             trend.add(sent: packet.at, arrival: time)
         }
         guard arrived != 0 || missing != 0 else { return }
-        losses.add(arrived: arrived, missing: missing, at: now)
+        count(arrived: arrived, missing: missing, at: now)
         update(at: now)
     }
 
@@ -65,9 +67,14 @@ struct BandwidthEstimator {
     mutating func receive(fractionLost: UInt8, expected: Int, at now: Instant) {
         guard clock == nil else { return }
         let missing = expected * Int(fractionLost) / 256
-        losses.add(arrived: max(0, expected - missing), missing: missing, at: now)
-        if fractionLost > 25 { congestedAt = now }
+        count(arrived: max(0, expected - missing), missing: missing, at: now)
+        if let loss = losses.fraction(at: now), loss > Self.heavyLoss { congestedAt = now }
         if let limitSetAt, now - limitSetAt > Self.limitLifetime { estimate = nil }
+    }
+
+    private mutating func count(arrived: Int, missing: Int, at now: Instant) {
+        losses.add(arrived: arrived, missing: missing, at: now)
+        latestLoss = losses.fraction(at: now) ?? latestLoss
     }
 
     /// Forgets the losses: what is sent has changed.
