@@ -15,7 +15,7 @@ struct Signalbox: AsyncParsableCommand {
             for in ./signalbox.yml, $XDG_CONFIG_HOME/signalbox/signalbox.yml and /etc/signalbox/signalbox.yml; with \
             none, demo cameras are shown.
 
-              signalbox                             demo cameras, or those of the configuration
+              signalbox                             demo cameras, or the configured ones
               signalbox --config FILE               another configuration file
               signalbox rtsp://10.2.0.31/stream1    a camera by its address, or several
               signalbox --theme daylight            other colours

@@ -47,6 +47,7 @@ struct RelayLogTests {
     {
         let log = RelayLog(path: file)
         relay.change {
+            $0.node.listeners = [ListenerSnapshot(name: "https", address: "127.0.0.1:8443")]
             $0.events = [
                 EventSnapshot(
                     id: 2,
@@ -57,7 +58,8 @@ struct RelayLogTests {
                 ),
                 EventSnapshot(id: 1, at: 1_800_000_000_000, severity: .ok, camera: "yard", text: "live by TCP"),
             ]
-            var viewer = ViewerSnapshot(id: "v1", generation: 1, camera: "yard", delivery: .hls, control: .hls)
+            let id = "v01GmKwveFlQwty1t5zxxAb0s"
+            var viewer = ViewerSnapshot(id: id, generation: 1, camera: "yard", delivery: .hls, control: .hls)
             viewer.remote = "192.0.2.7"
             viewer.client = "ffmpeg 61"
             viewer.age = 12
@@ -73,11 +75,12 @@ struct RelayLogTests {
         #expect(seen.allSatisfy { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z .+/) != nil })
         #expect(
             seen.map { $0.dropFirst(25) } == [
-                "started", "ok yard: live by TCP", "critical yard: gone: no answer",
-                "viewer v1 joined yard: ffmpeg 61 at 192.0.2.7", "viewer v1 left yard: 12 s, 4096 bytes sent",
+                "started", "listening: https 127.0.0.1:8443", "ok yard: live by TCP",
+                "critical yard: gone: no answer",
+                "viewer v01GmKw joined yard: ffmpeg 61 at 192.0.2.7", "viewer v01GmKw left yard: 12 s, 4096 bytes sent",
             ]
         )
-        #expect(seen[2].hasPrefix("2027-01-15T08:00:01.500Z"))
+        #expect(seen[3].hasPrefix("2027-01-15T08:00:01.500Z"))
     }
 
     @Test func `more events in a second than a snapshot holds are fetched`() async throws {

@@ -190,12 +190,13 @@ extension RelayShard {
                 advanceBringUp(&operations[index], name, after: attempt, watching: watching, at: now)
             case .takeDown(let name, let count):
                 if let camera = cameras[name], camera.state == .stopped, camera.client == nil {
-                    operations[index].end(
-                        .succeeded,
-                        count == 1
-                            ? "stopped, 1 viewer stays and is told" : "stopped, \(count) viewers stay and are told",
-                        at: now
-                    )
+                    let told =
+                        switch count {
+                        case 0: "stopped, nobody was watching"
+                        case 1: "stopped, 1 viewer stays and is told"
+                        default: "stopped, \(count) viewers stay and are told"
+                        }
+                    operations[index].end(.succeeded, told, at: now)
                 }
             case .move(let id, let target, _):
                 advanceMove(&operations[index], id, to: target, at: now)

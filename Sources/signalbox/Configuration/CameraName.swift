@@ -1,5 +1,11 @@
 /// The rule for camera names (they are URL paths).
 enum CameraName {
+    /// Parts that mean something else in a URL.
+    private static let reserved: Set<Substring> = [
+        "whep", "ws", "index.m3u8", "media.m3u8", "snapshot.jpg", "api", "metrics", "healthz", "preflight",
+        "firewall", "-",
+    ]
+
     /// What is wrong with `name`, or `nil`.
     static func problem(with name: String) -> String? {
         guard !name.isEmpty else { return "is empty" }
@@ -14,11 +20,13 @@ enum CameraName {
             }
             if !allowed { return "has characters that are not allowed in a name" }
         }
-        let reserved: Set<Substring> = [
-            "whep", "ws", "index.m3u8", "media.m3u8", "snapshot.jpg", "api", "metrics", "healthz", "preflight",
-            "firewall", "-",
-        ]
         if let word = segments.first(where: { reserved.contains($0) }) { return "uses the reserved word `\(word)`" }
         return nil
+    }
+
+    /// What to do about ``problem(with:)``.
+    static func remedy(for name: String) -> String {
+        name.split(separator: "/").contains(where: reserved.contains)
+            ? "Choose another word for that part" : "Use letters, digits, `.`, `_`, `-`, and `/` between parts"
     }
 }

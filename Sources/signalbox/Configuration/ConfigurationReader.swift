@@ -263,7 +263,7 @@ struct ConfigurationReader {
                 continue
             }
             if let problem = CameraName.problem(with: name) {
-                report(key, "cameras.\(name)", problem, "Use letters, digits, `.`, `_`, `-`, and `/` between parts")
+                report(key, "cameras.\(name)", problem, CameraName.remedy(for: name))
             }
             if let camera = readCamera(name, value, at: key) { result.append(camera) }
         }

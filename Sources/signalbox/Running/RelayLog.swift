@@ -8,6 +8,7 @@ actor RelayLog {
     private let path: String
     private let byteLimit: Int
     private var file: FileHandle?
+    private var listeners = Set<String>()
     private var newestEvent: UInt64 = 0
     private var viewers: [String: ViewerSnapshot] = [:]
 
@@ -42,6 +43,10 @@ actor RelayLog {
     /// Writes what has happened since the last time.
     func take(_ service: any RelayService) async {
         guard let snapshot = service.snapshot() else { return }
+        for listener in snapshot.node.listeners {
+            let text = "listening: \(listener.name) \(listener.address)"
+            if listeners.insert(text).inserted { note(text) }
+        }
         var events = snapshot.events.filter { $0.id > newestEvent }
         if let oldest = events.last, oldest.id > newestEvent + 1, events.count == snapshot.events.count {
             events += await service.events(EventsRequest(before: oldest.id, limit: 1_000)).filter {
@@ -49,7 +54,7 @@ actor RelayLog {
             }
         }
         for event in events.sorted(by: { $0.id < $1.id }) {
-            let subject = [event.camera, event.viewer].compactMap { $0 }.joined(separator: " ")
+            let subject = [event.camera, event.viewer.map(Self.short)].compactMap { $0 }.joined(separator: " ")
             note(
                 "\(event.severity)\(subject.isEmpty ? "" : " \(subject)"): \(event.text)",
                 at: Date(timeIntervalSince1970: Double(event.at) / 1000)
@@ -59,14 +64,18 @@ actor RelayLog {
         compareViewers(snapshot.viewers)
     }
 
+    /// Enough of a viewer's id to tell it from others; whole, it is the key to its session, and no log holds keys.
+    private static func short(_ id: String) -> String { String(id.prefix(7)) }
+
     private func compareViewers(_ now: [ViewerSnapshot]) {
         let living = Dictionary(now.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         for viewer in now where viewers[viewer.id] == nil {
             let client = viewer.client.isEmpty ? "unknown client" : viewer.client
-            note("viewer \(viewer.id) joined \(viewer.camera): \(client) at \(viewer.remote)")
+            note("viewer \(Self.short(viewer.id)) joined \(viewer.camera): \(client) at \(viewer.remote)")
         }
         for viewer in viewers.values.sorted(by: { $0.id < $1.id }) where living[viewer.id] == nil {
-            note("viewer \(viewer.id) left \(viewer.camera): \(Int(viewer.age)) s, \(viewer.bytes) bytes sent")
+            let watched = "\(Int(viewer.age)) s, \(viewer.bytes) bytes sent"
+            note("viewer \(Self.short(viewer.id)) left \(viewer.camera): \(watched)")
         }
         viewers = living
     }

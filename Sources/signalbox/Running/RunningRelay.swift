@@ -136,7 +136,6 @@ final class RunningRelay {
         pageURL = makePageURL(configuration)
         node.present(pageURL: pageURL, listeners: listeners, notices: notices)
         await log.note("signalbox \(signalboxVersion) started, process \(getpid())")
-        for listener in listeners { await log.note("listening: \(listener.name) \(listener.address)") }
         for notice in notices { await log.note("note: \(notice)") }
         logging = Task { [log, node] in await log.follow(node) }
     }
