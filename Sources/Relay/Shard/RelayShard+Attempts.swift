@@ -79,7 +79,7 @@ extension RelayShard {
             endedAt: configuration.clock.wallMilliseconds(at: now),
             verdict: verdict
         )
-        attempt.client = ClientName.short(viewer.userAgent)
+        attempt.client = viewer.client
         attempt.remote = viewer.remote.description
         attempt.duration = (now - start).inSeconds
         return attempt

@@ -156,7 +156,7 @@ extension RelayShard {
         )
         shown.requested = effectivePolicy(of: viewer)
         shown.remote = viewer.remote.description
-        shown.client = ClientName.short(viewer.userAgent)
+        shown.client = viewer.client
         shown.age = (now - viewer.joinedAt).inSeconds
         let fetchesSegments = viewer.delivery == .hls && (viewer.control == .hls || stream?.isLowLatency == false)
         let rate = fetchesSegments ? viewer.sentInSegments.rate(at: now) : viewer.sent.rate(at: now)

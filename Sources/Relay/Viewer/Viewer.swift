@@ -8,7 +8,9 @@ final class Viewer: Scheduled {
     let control: ControlChannel
     let joinedAt: Instant
     var remote: IPAddress
-    var userAgent: String
+    let userAgent: String
+    /// The program's name and version, for people.
+    let client: String
 
     /// Increases with every switch.
     var generation: UInt64 = 1
@@ -98,6 +100,7 @@ final class Viewer: Scheduled {
         self.delivery = delivery
         self.remote = remote
         self.userAgent = userAgent
+        client = ClientName.short(userAgent)
         joinedAt = now
     }
 
