@@ -86,7 +86,11 @@ struct WHEPTests {
             #expect(reply.body.hasPrefix("a=ice-ufrag:ours"))
             let fresh = try #require(reply.headers["etag"])
             #expect(fresh != tag)
-            let restarted = FakeViewerService.Call.restart(ufrag: "wxyz", pwd: "0123456789012345678901", viewer: "viewer1")
+            let restarted = FakeViewerService.Call.restart(
+                ufrag: "wxyz",
+                pwd: "0123456789012345678901",
+                viewer: "viewer1"
+            )
             #expect(box.service.calls.contains(restarted))
             let given = FakeViewerService.Call.candidate("candidate:1 1 udp 1 192.0.2.1 5 typ host", viewer: "viewer1")
             #expect(box.service.calls.last == given)

@@ -44,7 +44,8 @@ struct DatagramRoutes {
         case 0...3:
             if let ufrag = STUNMessage.localUfrag(of: datagram[...]) { return claims[ufrag]?.shard }
             // Responses to our own checks and indications carry no user name.
-            return Self.service(of: datagram[...]) == nil && STUNMessage.isSTUN(datagram[...]) ? paths[path]?.shard : nil
+            return Self.service(of: datagram[...]) == nil && STUNMessage.isSTUN(datagram[...])
+                ? paths[path]?.shard : nil
         case 20...63, 128...191:
             return paths[path]?.shard
         default:
