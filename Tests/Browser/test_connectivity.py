@@ -92,12 +92,16 @@ class Strict:
         self.https = int(self.relay.listener("https").rsplit(":", 1)[1])
         self.media = int(self.relay.listener("media/udp").rsplit(":", 1)[1])
         self.nft(
-            f"""table inet firewall {{ chain out {{
-                type filter hook output priority 0; policy drop;
-                oifname lo accept
-                tcp dport {self.https} accept
-                {rules.format(media=self.media)}
-            }} }}"""
+            f"""
+                table inet firewall {{
+                    chain out {{
+                        type filter hook output priority 0; policy drop;
+                        oifname lo accept
+                        tcp dport {self.https} accept
+                        {rules.format(media=self.media)}
+                    }}
+                }}
+            """
             if rules is not None
             else "add table inet firewall"
         )
@@ -188,7 +192,7 @@ def test_a_nat_that_changes_its_port_does_not_stop_the_picture(start, open_thing
             }}
         }}"""
     )
-    transitions = page.page.evaluate("() => window.signalbox.transitions().length")
+    transitions = page.page.evaluate("() => window.signalbox.transitions.length")
     changed = time.monotonic()
     eventually(
         lambda: any(
@@ -203,5 +207,5 @@ def test_a_nat_that_changes_its_port_does_not_stop_the_picture(start, open_thing
     page.wait_until_playing("webrtc", within=10)
     page.wait_until_moving()
     assert page.state()["viewer"] == viewer
-    assert page.page.evaluate("() => window.signalbox.transitions().length") == transitions, "the page changed over"
+    assert page.page.evaluate("() => window.signalbox.transitions.length") == transitions, "the page changed over"
     assert not page.problems, page.problems
