@@ -1,4 +1,8 @@
-"""Strict firewalls: with only HTTPS open the page shows HLS by itself, and WebRTC again when UDP opens."""
+"""Strict firewalls: with only HTTPS open the page shows HLS by itself, and WebRTC again when UDP opens.
+
+The browser takes the relay's self-signed certificate for the page only, not for TURN over TLS; with a trusted one
+WebRTC comes that way (test_connectivity.py).
+"""
 
 from __future__ import annotations
 
