@@ -21,11 +21,14 @@ struct ICEServerList: Sendable {
         let own = IPAddress(host) == nil ? advertise.first.map(Self.text) ?? host : Self.text(host)
         let issued = credentials.issue(user: credentials.pseudonym(of: user), expiry: unixTime + Self.validity)
         var relays = ["turn:\(own):\(port)?transport=tcp"]
-        // TURN over UDP to the media port would carry nothing that UDP to the media port does not. Worse: libwebrtc uses
-        // one socket for both and takes everything that comes from a TURN server's address for TURN's, so that its own
-        // checks of the direct way are never answered.
-        if port != mediaPort { relays.insert("turn:\(own):\(port)?transport=udp", at: 0) }
         if let tlsPort { relays.append("turns:\(Self.text(host)):\(tlsPort)?transport=tcp") }
+        // By UDP the media port is no server for browsers, though it would answer. It carries nothing there that plain
+        // ICE to it does not, and libwebrtc, which uses one socket for all, takes everything that comes from a server's
+        // address for that server's: its checks of the direct way would never be answered, and media go by TCP.
+        guard port != mediaPort else {
+            return [ICEServer(urls: relays, username: issued.username, credential: issued.password)]
+        }
+        relays.insert("turn:\(own):\(port)?transport=udp", at: 0)
         return [
             ICEServer(urls: ["stun:\(own):\(port)"]),
             ICEServer(urls: relays, username: issued.username, credential: issued.password),

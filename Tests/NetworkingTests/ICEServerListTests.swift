@@ -1,0 +1,53 @@
+import Relay
+import TURN
+import Testing
+import Wire
+
+@testable import Networking
+
+@Suite struct ICEServerListTests {
+    private func servers(
+        advertise: [String] = [],
+        port: UInt16 = 8_189,
+        host: String = "203.0.113.10",
+        tlsPort: UInt16? = 443
+    ) throws -> [ICEServer] {
+        let list = ICEServerList(
+            credentials: RelayCredentials(secret: Array("a secret of more than twenty bytes".utf8)),
+            advertise: try advertise.map { try #require(IPAddress($0)) },
+            port: port,
+            mediaPort: 8_189
+        )
+        return list.servers(for: "v00abc", host: host, tlsPort: tlsPort, unixTime: 1_800_000_000)
+    }
+
+    /// Chromium, told of a STUN or TURN server by UDP at the media port, never completes a direct check to it.
+    @Test func `the media port is named as a server by TCP only`() throws {
+        let urls = try servers().flatMap(\.urls)
+        #expect(urls == ["turn:203.0.113.10:8189?transport=tcp", "turns:203.0.113.10:443?transport=tcp"])
+    }
+
+    @Test func `a port of its own serves STUN and TURN by UDP and TCP`() throws {
+        let urls = try servers(port: 3_478, tlsPort: nil).map(\.urls)
+        let relays = ["turn:203.0.113.10:3478?transport=udp", "turn:203.0.113.10:3478?transport=tcp"]
+        #expect(urls == [["stun:203.0.113.10:3478"], relays])
+    }
+
+    @Test func `behind a name that may be a proxy's, an advertised address is named, and the name for TLS`() throws {
+        let urls = try servers(advertise: ["2001:db8::5"], host: "cams.example").flatMap(\.urls)
+        #expect(urls == ["turn:[2001:db8::5]:8189?transport=tcp", "turns:cams.example:443?transport=tcp"])
+        #expect(
+            try servers(host: "cams.example", tlsPort: nil).flatMap(\.urls) == ["turn:cams.example:8189?transport=tcp"]
+        )
+        #expect(
+            try servers(host: "2001:db8::9", tlsPort: nil).flatMap(\.urls) == ["turn:[2001:db8::9]:8189?transport=tcp"]
+        )
+    }
+
+    @Test func `credentials are good for a day and do not give the viewer's id away`() throws {
+        let server = try #require(try servers().last)
+        #expect(server.username?.hasPrefix("1800086400:") == true)
+        #expect(server.username?.contains("v00abc") == false)
+        #expect(server.credential?.utf8.count == 28)
+    }
+}
