@@ -113,30 +113,10 @@ struct BurstQueue {
 }
 
 extension BurstQueue {
-    /// The last group of pictures of `track` in `cached`, its timestamps pushed together before the last frame's, so
-    /// that a player decodes them all and shows the newest.
-    static func compressed(_ cached: [StreamPacket], track: Int, clockRate: Int) -> [StreamPacket] {
+    /// The last group of pictures of `track` in `cached`.
+    static func group(of track: Int, in cached: [StreamPacket]) -> [StreamPacket] {
         guard let start = cached.lastIndex(where: { $0.track == track && $0.startsKeyframe }) else { return [] }
-        var packets = cached[start...].filter { $0.track == track }
-        guard let last = packets.last else { return [] }
-        var frames = 0
-        var previous: Int64?
-        for packet in packets where packet.timestamp != previous {
-            frames += 1
-            previous = packet.timestamp
-        }
-        let spacing = Int64(clockRate) * frameSpacing / 1_000
-        previous = nil
-        var frame = 0
-        for index in packets.indices {
-            if packets[index].timestamp != previous {
-                previous = packets[index].timestamp
-                frame += 1
-            }
-            let squeezed = last.timestamp &- Int64(frames - frame) &* spacing
-            packets[index].timestamp = max(packets[index].timestamp, squeezed)
-        }
-        return packets
+        return cached[start...].filter { $0.track == track }
     }
 
     /// Bytes a second at which a burst leaves (the larger of 2.5 times the stream's own rate and 10 Mbit/s, and fast
@@ -150,6 +130,3 @@ extension BurstQueue {
         return max(minimumRate, streamRate * 5 / 2, inTime)
     }
 }
-
-/// Milliseconds between squeezed frames.
-private let frameSpacing: Int64 = 2

@@ -5,8 +5,8 @@ import Wire
 /// One track on its way to one viewer: one SSRC, one line of sequence numbers and timestamps for the session's life, and
 /// the same again for retransmissions where RFC 4588 was agreed on.
 ///
-/// The RTP timestamp is the stream's timestamp plus a constant, so sender reports tell the truth; only frames that would
-/// run backwards, such as those of a replayed cache, are moved up behind the last one.
+/// The RTP timestamp is the stream's timestamp plus a constant, so sender reports tell the truth; only the pictures of a
+/// replayed cache are given the time they leave at, and frames that would run backwards follow the last one.
 struct OutgoingTrack {
     let negotiated: Negotiation.Track
     let ssrc: UInt32
@@ -53,9 +53,14 @@ struct OutgoingTrack {
 
     /// The RTP timestamp of a moment of the relay's clock.
     func timestamp(at now: Instant) -> UInt32 {
+        UInt32(truncatingIfNeeded: ticks(at: now)) &+ timestampOffset
+    }
+
+    /// The stream's timestamp of a moment of the relay's clock.
+    private func ticks(at now: Instant) -> Int64 {
         let rate = Int64(negotiated.clockRate)
         let (seconds, rest) = now.nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-        return UInt32(truncatingIfNeeded: seconds &* rate &+ rest &* rate / 1_000_000_000) &+ timestampOffset
+        return seconds &* rate &+ rest &* rate / 1_000_000_000
     }
 
     /// Writes, protects and records one packet.
@@ -66,10 +71,11 @@ struct OutgoingTrack {
         with srtp: SRTPSender,
         on path: FiveTuple,
         at now: Instant,
+        leavesNow: Bool = false,
         history: inout TransportHistory,
         into output: inout DatagramQueue
     ) -> Int {
-        let timestamp = advance(to: packet.timestamp)
+        let timestamp = advance(to: leavesNow ? max(packet.timestamp, ticks(at: now)) : packet.timestamp, of: packet)
         let clock = RetransmissionRing.milliseconds(now)
         if packet.followsGap || followsGap { leaveHole(before: packet, clock) }
         let entry = RetransmissionRing.Entry(
@@ -101,14 +107,13 @@ struct OutgoingTrack {
         nextSequence &+= 1
     }
 
-    private mutating func advance(to timestamp: Int64) -> UInt32 {
-        guard let frame else {
-            self.frame = (timestamp, timestamp)
-            return UInt32(truncatingIfNeeded: timestamp) &+ timestampOffset
+    /// All packets of a picture get the same timestamp, and none an earlier one than the picture before.
+    private mutating func advance(to timestamp: Int64, of packet: StreamPacket) -> UInt32 {
+        if let frame, frame.stream == packet.timestamp {
+            return UInt32(truncatingIfNeeded: frame.sent) &+ timestampOffset
         }
-        if frame.stream == timestamp { return UInt32(truncatingIfNeeded: frame.sent) &+ timestampOffset }
-        let sent = max(timestamp, frame.sent &+ 1)
-        self.frame = (timestamp, sent)
+        let sent = frame.map { max(timestamp, $0.sent &+ 1) } ?? timestamp
+        frame = (packet.timestamp, sent)
         return UInt32(truncatingIfNeeded: sent) &+ timestampOffset
     }
 

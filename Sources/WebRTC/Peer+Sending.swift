@@ -75,8 +75,9 @@ extension Peer {
         return false
     }
 
-    /// Sends the stream's cached packets, from the last random access point on, paced and with timestamps pushed
-    /// together so that the viewer is live when they are through. Cached audio is left out: sound starts live.
+    /// Sends the stream's cached packets, from the last random access point on, paced, each picture with the time it
+    /// leaves at. So to the viewer's clock they are pictures of the present that come at a high rate: it shows them at
+    /// once, delays nothing, and keeps its sound in step. Cached audio is left out: sound starts live.
     ///
     /// Nothing leaves before the next ``handleTimeout(at:into:events:)`` or ``send(_:at:into:)``; ``nextDeadline`` is
     /// `now`. Also the answer to ``PeerEvent/keyframeWanted``.
@@ -85,7 +86,7 @@ extension Peer {
             let index = tracks.firstIndex(where: { $0.negotiated.kind == .video })
         else { return }
         let track = tracks[index].negotiated
-        var packets = BurstQueue.compressed(cached, track: track.streamTrack, clockRate: track.clockRate)
+        var packets = BurstQueue.group(of: track.streamTrack, in: cached)
         guard let last = packets.last else { return }
         if quality.state.rung <= .keyframes { packets.removeAll { !$0.isKeyframe } }
         burst.start(packets, rate: BurstQueue.rate(for: packets), at: now)
@@ -106,6 +107,7 @@ extension Peer {
                 with: media.sender,
                 on: media.path,
                 at: now,
+                leavesNow: true,
                 history: &history,
                 into: &output
             )
