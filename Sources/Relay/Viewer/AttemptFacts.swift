@@ -61,7 +61,8 @@ struct AttemptFacts {
     var age: Double { (at - status.ladder.offer).inSeconds }
 
     var hasMedia: Bool {
-        status.ladder.firstReceiverReport != nil || firstFrame != nil || report?.packetsReceived ?? 0 > 0
+        status.ladder.firstReceiverReport != nil || status.estimate != nil || firstFrame != nil
+            || report?.packetsReceived ?? 0 > 0
     }
 
     /// How far it got, and when it got there.
