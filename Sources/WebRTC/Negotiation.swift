@@ -179,7 +179,7 @@ extension Negotiation.Track {
             clockRate: format.clockRate,
             supportsNack: offered.contains("nack"),
             feedback: feedback,
-            rtxPayloadType: offered.contains("nack") ? Self.rtx(of: map.payloadType, in: media) : nil,
+            rtxPayloadType: offered.contains("nack") ? Self.rtx(of: map, in: media) : nil,
             // The one-byte header takes 16 bytes.
             midExtension: (section.mid?.utf8.count ?? 99) <= 16 ? HeaderExtension.mid.identifier(in: media) : nil,
             transportExtension: transport,
@@ -189,11 +189,12 @@ extension Negotiation.Track {
         )
     }
 
-    /// The payload type whose `apt` is `payloadType` (RFC 4588 §8.1).
-    private static func rtx(of payloadType: UInt8, in media: MediaDescription) -> UInt8? {
+    /// The payload type whose `apt` is that of `main`; it has the same clock (RFC 4588 §8.1).
+    private static func rtx(of main: RTPMap, in media: MediaDescription) -> UInt8? {
         media.payloadFormats().first { format in
             format.map?.encodingName.equalsIgnoringASCIICase("rtx") == true
-                && format.parameters["apt"] == String(payloadType)
+                && format.map?.clockRate == main.clockRate
+                && format.parameters["apt"] == String(main.payloadType)
         }?.payloadType
     }
 }

@@ -97,6 +97,7 @@ enum BrowserOffers {
         ("an extension id that needs two-byte headers", "a=extmap:9 urn", "a=extmap:200 urn"),
         ("an extension id of 0", "a=extmap:9 urn", "a=extmap:0 urn"),
         ("an extension with a direction", "a=extmap:9 urn", "a=extmap:9/recvonly urn"),
+        ("retransmissions with another clock", "rtx/90000", "rtx/45000"),
         ("a payload type above 127", "SAVPF 96", "SAVPF 200 96"),
         ("a codec that is in no format list", "SAVPF 111 63", "SAVPF 63"),
         ("no feedback at all", "a=rtcp-fb", "a=x-rtcp-fb"), ("no reduced-size RTCP", "a=rtcp-rsize", "a=x"),
