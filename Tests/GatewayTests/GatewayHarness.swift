@@ -34,6 +34,9 @@ struct GatewayHarness: Sendable {
         _ body: @Sendable (GatewayHarness) async throws -> Void
     ) async throws {
         var configuration = GatewayConfiguration(http: .init(host: "127.0.0.1", port: 0))
+        // Among a thousand other tests a client may wait for a processor longer than the gateway waits for a client.
+        configuration.limits.headerMilliseconds = 60_000
+        configuration.limits.handshakeMilliseconds = 60_000
         configure(&configuration)
         let service = FakeViewerService()
         let gateway = try await Gateway.start(
