@@ -26,8 +26,9 @@ build-tests:
 	.ci/install test
 	swift build --build-tests
 
+# One after another: a thousand tests at once starve each other's sockets of processor time.
 unit-tests: build-tests
-	swift test --skip-build
+	swift test --skip-build --no-parallel
 
 browser-tests: build-tests $(VENV)/ready
 	$(VENV)/bin/python -m pytest -p no:cacheprovider -q -rs Tests/Browser
