@@ -30,6 +30,8 @@ extension Peer {
             mayProbe: video.rtxSSRC != nil && video.negotiated.transportExtension != nil
         )
         self.conditions = conditions
+        // What is reported right after a step was sent before it, and so was what is sent again for it.
+        if now - quality.state.since < stepEchoes { estimator.restartLoss() }
         limitBurst(at: now)
         carryOut(quality.assess(conditions, at: now), at: now, events: &events)
     }
@@ -41,7 +43,6 @@ extension Peer {
         case .probe(let rate):
             probe = Probe(rate: rate, bytesSent: counters.bytesSent, at: now)
         case .step:
-            estimator.restartLoss()
             probe = nil
             limitBurst(at: now)
             if quality.state.rung <= .keyframes { _ = burst.drop(at: now) { $0.isKeyframe } }
@@ -57,23 +58,26 @@ extension Peer {
             if rungInForce <= .keyframes, quality.state.rung > .keyframes { awaitsKeyframe = true }
             rungInForce = quality.state.rung
         }
-        return switch rungInForce {
-        case .full: true
-        case .reduced: !packet.isDroppable
-        case .keyframes, .hls: packet.isKeyframe
-        }
+        return rungInForce.includes(packet)
     }
 
     /// Whether live video is paced instead of leaving when it comes: a keyframe in one burst would drown the sound on
     /// a way that carries little.
     var isPacing: Bool { rungInForce < .full && burst.rateLimit != nil }
 
-    /// The viewer does not keep up with what waits for it: all but the picture on its way is dropped, and video goes
-    /// on with the next keyframe.
-    public func dropToKeyframe(at now: Instant) {
-        counters.queueDropped &+= UInt64(burst.drop(at: now) { _ in false })
+    /// There is no room for what waits for the viewer: all but the picture on its way is dropped, and video goes on
+    /// with the next keyframe.
+    ///
+    /// - Parameters:
+    ///   - lost: Packets that left here and were dropped before they reached the network.
+    ///   - isBehind: Whether the viewer's own way does not keep up, which counts against it on the quality ladder.
+    public func dropToKeyframe(lost: Int = 0, isBehind: Bool = true, at now: Instant) {
+        counters.queueDropped &+= UInt64(burst.drop(at: now) { _ in false }) &+ UInt64(max(0, lost))
+        // Sound that finds no room while the keyframe is awaited is the same overflow.
+        guard !awaitsKeyframe else { return }
         counters.queueOverflows &+= 1
         awaitsKeyframe = true
+        if isBehind { quality.fellBehind(at: now) }
     }
 
     /// Paces what waits by what the way carries, and at least by what the rung needs: an estimate that is too low must
@@ -140,6 +144,8 @@ extension Peer {
     }
 }
 
+/// How long reports go on to speak of what was sent before a step.
+private let stepEchoes = Duration.seconds(1)
 /// Leaving out less than a twentieth of the stream helps nobody.
 private let worthLeavingOut = 0.95
 /// What a paced burst may take of the estimate; sound and retransmissions need the rest.

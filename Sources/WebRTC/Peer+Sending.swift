@@ -88,7 +88,7 @@ extension Peer {
         let track = tracks[index].negotiated
         var packets = BurstQueue.group(of: track.streamTrack, in: cached)
         guard let last = packets.last else { return }
-        if quality.state.rung <= .keyframes { packets.removeAll { !$0.isKeyframe } }
+        packets.removeAll { !quality.state.rung.includes($0) }
         burst.start(packets, rate: BurstQueue.rate(for: packets), at: now)
         tracks[index].lastStreamSequence = last.sequence
         awaitsKeyframe = false

@@ -91,11 +91,13 @@ public final class Peer {
     ///   - offer: The client's session description.
     ///   - tracks: The stream's tracks; the index is ``StreamPacket/track``.
     ///   - configuration: What the relay knows about itself.
+    ///   - earlier: Where an earlier session of the same viewer stood on the quality ladder.
     /// - Throws: ``NegotiationError``; nothing is left behind.
     public init(
         offer: String,
         tracks streamTracks: [TrackFormat],
         configuration: PeerConfiguration,
+        continuing earlier: QualityState? = nil,
         at now: Instant,
         using random: inout some RandomNumberGenerator
     ) throws(NegotiationError) {
@@ -123,7 +125,7 @@ public final class Peer {
             outgoing.firstIndex { $0.negotiated.streamTrack == index } ?? -1
         }
         ladder = PeerStatus.Ladder(offer: now)
-        quality = QualityLadder(at: now)
+        quality = QualityLadder(continuing: earlier, at: now)
         answer =
             SessionDescription(
                 answering: offered,

@@ -1,10 +1,12 @@
-"""A user-space UDP link between browsers and the relay's media port: delay, loss, a rate with a queue, or silence.
+"""User-space links: for UDP between browsers and the relay's media port with delay, loss, a rate with a queue, or
+silence, and for TCP one that can stop or be cut.
 
 The kernel of a test machine need not have netem, and every test has a link of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import random
 import selectors
@@ -141,3 +143,88 @@ class UDPLink:
         self._selector.close()
         for one in [self._front, *self._clients.values()]:
             one.close()
+
+
+class TCPLink:
+    """Forwards connections to a server until they are cut."""
+
+    def __init__(self, server: str) -> None:
+        host, port = server.rsplit(":", 1)
+        self.server = (host, int(port))
+        self.accepted = 0
+        self._front = socket.create_server(("127.0.0.1", 0))
+        self.port = self._front.getsockname()[1]
+        self._reads = threading.Event()
+        self._reads.set()
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def script(self) -> str:
+        """For the page: its only candidate of the relay is this link, by ICE over TCP."""
+        host, port = self.server
+        return f"""
+            (() => {{
+                const Native = RTCPeerConnection;
+                window.RTCPeerConnection = class extends Native {{
+                    constructor(configuration) {{ super({{ ...configuration, iceServers: [] }}); }}
+                    setRemoteDescription(description) {{
+                        const sdp = description.sdp.replace(/^a=candidate:.*\\r?\\n/gm, (line) =>
+                            / tcp /i.test(line) && line.includes(" {host} {port} typ host")
+                                ? line.replace(" {host} {port} ", " 127.0.0.1 {self.port} ") : "");
+                        return super.setRemoteDescription({{ type: description.type, sdp }});
+                    }}
+                    addIceCandidate() {{ return Promise.resolve(); }}
+                }};
+            }})();
+        """
+
+    def stop_reading(self) -> None:
+        """Takes nothing more from the server."""
+        self._reads.clear()
+
+    def read(self) -> None:
+        """Takes from the server again."""
+        self._reads.set()
+
+    def cut(self) -> None:
+        """Ends all connections, as a switch that loses power and comes back does."""
+        connections, self._open = self._open, []
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._front.accept()
+            except OSError:
+                return
+            server = socket.socket()
+            # What the kernel keeps for a reader that has stopped is lost to nobody's sight; it shall not be much.
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            try:
+                server.connect(self.server)
+            except OSError:
+                client.close()
+                continue
+            self.accepted += 1
+            self._open += [client, server]
+            for source, target, gate in ((client, server, None), (server, client, self._reads)):
+                source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._forward, args=(source, target, gate), daemon=True).start()
+
+    def _forward(self, source: socket.socket, target: socket.socket, gate: threading.Event | None) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+                if gate:
+                    gate.wait()
+        for connection in (source, target):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._front.close()
+        self._reads.set()
+        self.cut()

@@ -8,7 +8,7 @@ from typing import Any
 
 from browser import Watching
 from harness import eventually, report
-from link import UDPLink
+from link import TCPLink, UDPLink
 
 
 def shown_frames(page: Watching, seconds: float) -> tuple[float, int, float]:
@@ -36,10 +36,16 @@ def shown_frames(page: Watching, seconds: float) -> tuple[float, int, float]:
 
 
 def through(
-    start: Any, open_things: Any, chromium: Any, camera: str = "cam", delivery: str = "auto", **options: Any
+    start: Any,
+    open_things: Any,
+    chromium: Any,
+    camera: str = "cam",
+    delivery: str = "auto",
+    video: str = "h264",
+    **options: Any,
 ) -> Any:
     """A relay with a noisy camera of 1.5 Mbit/s, and a page that reaches it through a link."""
-    source = start.gstreamer(pattern="snow", gop=50)
+    source = start.gstreamer(pattern="snow", gop=50, video=video)
     relay = start.relay({camera: {"source": source.url, "delivery": delivery}})
     relay.wait_for_camera(camera)
     link = UDPLink(relay.listener("media/udp"), **options)
@@ -113,3 +119,108 @@ def test_a_viewer_that_stops_reading_slows_nobody(start, open_things, chromium) 
     assert after >= 24, f"{after:.1f} fps"
     delay = relay.snapshot()["node"].get("loopDelay")
     report(f"loop delay beside a dead viewer: {delay}")
+
+
+def rung(relay: Any) -> str | None:
+    """What the only viewer gets."""
+    return (relay.viewers()[0]["quality"] or {}).get("rung")
+
+
+def test_a_way_for_part_of_the_stream_carries_every_second_picture(start, open_things, chromium) -> None:
+    """A camera in two temporal layers: what no picture refers to is left out, and comes back."""
+    relay, link, page = through(start, open_things, chromium, delivery="webrtc", video="layered", delay=0.02)
+    page.wait_until_playing("webrtc", within=15)
+    time.sleep(4)
+    whole, _, _ = shown_frames(page, 4)
+    link.down.rate = 1_400_000
+    capped = time.monotonic()
+    eventually(lambda: rung(relay) == "reduced", 20, "droppable pictures are left out")
+    took = time.monotonic() - capped
+    time.sleep(2)
+    viewer = relay.viewers()[0]
+    half, _, longest = shown_frames(page, 6)
+    report(
+        f"{viewer['quality']['needed'] / 1e6:.2f} Mbit/s through 1.4: {whole:.1f} fps before, {half:.1f} fps with every second "
+        f"picture left out {took:.1f} s later, longest gap {longest:.0f} ms: {viewer['why']}"
+    )
+    assert rung(relay) == "reduced"
+    assert viewer["why"].startswith("droppable pictures left out: "), viewer["why"]
+    assert "Some pictures are left out" in page.state()["text"]
+    assert any("droppable pictures left out" in event["text"] for event in relay.ctl("events"))
+    assert whole >= 24 and 11.5 <= half <= 13.5, (whole, half)
+
+    link.down.rate = None
+    healed = time.monotonic()
+    eventually(lambda: rung(relay) == "full", 60, "full quality is back")
+    report(f"limit lifted: full quality after {time.monotonic() - healed:.1f} s")
+    again, _, _ = shown_frames(page, 4)
+    assert again >= 24, again
+
+
+def test_a_way_too_narrow_for_keyframes_leads_to_hls_and_back(start, open_things, chromium) -> None:
+    """Only WebRTC goes through the link; HLS, which can take its time, does not."""
+    relay, link, page = through(start, open_things, chromium, delay=0.02)
+    page.wait_until_playing("webrtc", within=15)
+    time.sleep(4)
+    link.down.rate = 80_000
+    capped = time.monotonic()
+    page.wait_until_playing("hls", within=30)
+    took = time.monotonic() - capped
+    viewer = relay.ctl("viewers")[0]
+    events = [event["text"] for event in relay.ctl("events")]
+    report(f"80 kbit/s: HLS {took:.1f} s later: {viewer['why']}; {[text for text in events if 'HLS' in text]}")
+    assert viewer["delivery"] == "hls"
+    assert any(text.startswith("HLS: ") for text in events), events
+    assert "Mbit/s, the stream needs" in viewer["why"] or "% of packets lost" in viewer["why"], viewer["why"]
+
+    # As long as the way is narrow, every try fails behind the picture, and the next is longer in coming.
+    link.down.rate = None
+    healed = time.monotonic()
+    page.wait_until_playing("webrtc", within=60)
+    back = time.monotonic() - healed
+    report(f"limit lifted: WebRTC {back:.1f} s later; {page.page.evaluate('window.signalbox.transitions')}")
+    assert back > 10, "WebRTC came back before its time"
+    time.sleep(5)
+    assert page.state()["delivery"] == "webrtc"
+    assert rung(relay) == "full"
+    assert page.navigations == 1
+
+
+def test_a_connection_that_is_not_read_skips_to_a_keyframe_and_slows_nobody(start, open_things, chromium) -> None:
+    """ICE over TCP: what its viewer does not take in time is dropped, and the picture goes on with a keyframe."""
+    source = start.gstreamer(pattern="snow", gop=50, bitrate=4000)
+    relay = start.relay({"cam": {"source": source.url, "delivery": "webrtc"}})
+    relay.wait_for_camera("cam")
+    link = TCPLink(relay.listener("media/udp"))
+    open_things.callback(link.close)
+    page = Watching(chromium, f"{relay.page}/cam", script=link.script())
+    page.wait_until_playing("webrtc", within=15)
+    pair = max(relay.snapshot()["pairs"], key=lambda pair: pair["bytesSent"])
+    assert pair["transport"] == "tcp", pair
+    healthy = Watching(chromium, f"{relay.page}/cam")
+    healthy.wait_until_playing("webrtc", within=15)
+    time.sleep(2)
+    slow = page.state()["viewer"]
+
+    def viewer(identity: str) -> dict[str, Any]:
+        return next(viewer for viewer in relay.viewers() if viewer["id"] == identity)
+
+    assert viewer(slow)["queueDropped"] == 0
+    link.stop_reading()
+    stopped = time.monotonic()
+    beside, _, longest = shown_frames(healthy, 2)
+    dropped = eventually(lambda: viewer(slow)["queueDropped"], 5, "what is not read is dropped")
+    took = time.monotonic() - stopped
+    link.read()
+    read = time.monotonic()
+    before = page.frames()
+    eventually(lambda: page.frames() > before + 10, 5, "the picture goes on")
+    report(
+        f"TCP not read for {took:.1f} s: {dropped} packets dropped; read again: picture {time.monotonic() - read:.1f} s "
+        f"later; beside it {beside:.1f} fps, longest gap {longest:.0f} ms; {viewer(slow)['why']!r}"
+    )
+    assert beside >= 24, f"{beside:.1f} fps"
+    assert viewer(slow)["attempts"] == 1, "the session did not last"
+    other = viewer(healthy.state()["viewer"])
+    assert other["queueDropped"] == 0 and other["quality"]["rung"] == "full"
+    assert not any("overloaded" in event["text"] for event in relay.ctl("events"))

@@ -96,6 +96,9 @@ import Wire
         let values = plane.counters.values
         #expect(values.droppedFull > 0)
         #expect(values.droppedFull + values.datagramsOut == 12_000)
+        // Its viewer is told, but the machine is not short of anything.
+        let dropped = Int(values.droppedFull)
+        #expect(sender.takeOverflow() == DatagramSender.Overflow(paths: [path: dropped], byMachine: 0))
         await plane.close()
     }
 

@@ -121,11 +121,11 @@ import Wire
         #expect(counters.values.droppedFull == 5)
         #expect(counters.values.sendErrors == 0)
         let overflow = sender.takeOverflow()
-        #expect(overflow?.paths == [path] && overflow?.count == 5)
+        #expect(overflow == DatagramSender.Overflow(paths: [path: 5], byMachine: 5))
         #expect(sender.takeOverflow() == nil)
         sender.dropWaiting()
         #expect(!sender.isBlocked)
-        #expect(sender.takeOverflow()?.count == 10 && counters.values.droppedFull == 15)
+        #expect(sender.takeOverflow()?.byMachine == 10 && counters.values.droppedFull == 15)
     }
 
     @Test func `a stun request goes to the shard that claimed its ufrag and the path it opens follows`() async throws {

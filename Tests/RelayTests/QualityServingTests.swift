@@ -81,6 +81,62 @@ struct QualityServingTests {
         #expect(world.now - moved < .seconds(63))
     }
 
+    @Test func `a page that connects anew goes on with what its way carried, and is told`() throws {
+        let (world, client) = try watching()
+        try lose(client, seconds: 3)
+        let before = try #require(try world.viewer(client.viewer).quality)
+        #expect(before.rung == "keyframes")
+        let told = ViewerMessage.quality(rung: "keyframes", reason: before.reason)
+        #expect(world.messages[client.viewer]?.count { $0 == told } == 1)
+        let again = try WebRTCClient(world, viewer: client.viewer, port: 50_116)
+        try again.connect()
+        #expect(world.messages[client.viewer]?.count { $0 == told } == 2)
+        try again.watch(.seconds(8))
+        let after = try #require(try world.viewer(client.viewer).quality)
+        #expect(after.rung == "keyframes" && after.hold == before.hold)
+        #expect(again.received.count > 20)
+        #expect(again.received.allSatisfy { [0x78, 0x65].contains($0.payload[0]) })
+    }
+
+    @Test func `a page that comes back while HLS is its place is told so again, and an onlooker sees why`() throws {
+        let (world, client) = try watching()
+        for _ in 0..<20 where switches(world, client.viewer).isEmpty { try lose(client, seconds: 1) }
+        guard case .switchTo(.hls, let reason) = switches(world, client.viewer).first else {
+            Issue.record("not moved")
+            return
+        }
+        world.report(.hls, viewer: client.viewer)
+        try world.closeControl(of: client.viewer)
+        try world.join(resume: client.viewer)
+        #expect(switches(world, client.viewer) == [.switchTo(.hls, reason: reason), .switchTo(.hls, reason: reason)])
+        let shown = try world.viewer(client.viewer)
+        #expect(shown.why == "watches by HLS: \(reason)" && shown.refuge?.reason == reason)
+        #expect(try #require(shown.refuge).remaining > 20)
+        world.submit(.switchViewer(client.viewer, to: .webrtc))
+        #expect(try world.viewer(client.viewer).refuge == nil)
+    }
+
+    @Test func `a connection that does not take what is sent leads down the ladder, a full machine does not`() throws {
+        let world = try World { $0.gop = 25 }
+        try world.becomeLive()
+        let tcp = try WebRTCClient(world, viewer: try world.join(), transport: .tcp)
+        let udp = try WebRTCClient(world, viewer: try world.join(), port: 50_117)
+        for client in [tcp, udp] {
+            try client.connect()
+            world.report(.webrtc, viewer: client.viewer)
+        }
+        try tcp.watch(.seconds(6))
+        for _ in 0..<4 {
+            world.shard.overflowed([tcp.path: 10, udp.path: 10], at: world.now)
+            try tcp.watch(.milliseconds(1_500))
+        }
+        #expect(try world.viewer(tcp.viewer).quality?.rung == "keyframes")
+        let reason = "did not take what was sent 3 times in 10 s (limit 3)"
+        #expect(try world.viewer(tcp.viewer).quality?.reason == reason)
+        #expect(try world.viewer(tcp.viewer).queueDropped >= 40)
+        #expect(try world.viewer(udp.viewer).quality?.rung == "full")
+    }
+
     @Test func `a bare WHEP viewer stays with keyframes`() throws {
         let (world, client) = try watching(control: .whep)
         try lose(client, seconds: 20)
@@ -130,7 +186,8 @@ struct QualityServingTests {
         try other.connect()
         try other.watch(.milliseconds(1_300))
         let before = (client.received.count, other.received.count)
-        world.shard.overflowed([client.path], at: world.now)
+        world.shard.overflowed([client.path: 3], at: world.now)
+        #expect(try world.viewer(client.viewer).queueDropped == 3)
         try client.watch(.seconds(2))
         #expect(client.received[before.0].payload[0] == 0x78)
         #expect(client.received.count - before.0 < other.received.count - before.1)

@@ -64,13 +64,12 @@ extension World {
             do throws(ViewerRefusal) {
                 let joined = try shard.join(request, at: now, into: &effects)
                 result = .success((joined.id, joined.channel))
+                if control == .page { opened(joined.channel, of: joined.id) }
             } catch {
                 result = .failure(error)
             }
         }
-        let joined = try #require(result).get()
-        if control == .page { opened(joined.channel, of: joined.id) }
-        return joined.id
+        return try #require(result).get().id
     }
 
     func offer(_ sdp: String = Offer.chrome(), viewer: String) throws -> String {

@@ -77,9 +77,9 @@ import Wire
         it.run(3)
         #expect(it.ladder.state.rung == .reduced)
         #expect(it.ladder.state.reason == "30 % of packets lost over 2 s (limit 10 %)")
-        it.run(1.75)
+        it.run(2.25)
         #expect(it.ladder.state.rung == .reduced)
-        it.run(0.5)
+        it.run(0.75)
         #expect(it.ladder.state.rung == .keyframes)
     }
 
@@ -146,6 +146,55 @@ import Wire
         #expect(it.ladder.probed(2.3e6, it.conditions, at: it.now) == .step)
         #expect(it.ladder.state.rung == .full)
         #expect(it.ladder.state.reason == "a probe got 2.30 Mbit/s through, 2.00 are needed")
+    }
+
+    @Test func `a viewer that falls behind three times in ten seconds gets less, also below keyframes`() {
+        var it = Ladder()
+        it.conditions.available = [.keyframes, .hls]
+        func fallBehind(_ times: Int, every seconds: Double) {
+            for _ in 0..<times {
+                it.ladder.fellBehind(at: it.now)
+                it.run(seconds)
+            }
+        }
+        it.run(4)
+        fallBehind(8, every: 6)
+        #expect(it.ladder.state.rung == .full)
+        fallBehind(3, every: 2)
+        #expect(it.ladder.state.rung == .keyframes)
+        #expect(it.ladder.state.reason == "did not take what was sent 3 times in 10 s (limit 3)")
+        fallBehind(3, every: 2)
+        #expect(it.ladder.state.rung == .hls)
+    }
+
+    @Test func `a new session goes on where the last one stood, with its wait`() {
+        var it = Ladder()
+        it.conditions.mayProbe = true
+        it.conditions.available = [.keyframes]
+        it.conditions.estimate = 1e6
+        it.run(6)
+        it.run(15)
+        #expect(it.ladder.probed(1.1e6, it.conditions, at: it.now) == nil)
+        it.actions = []
+        it.ladder = QualityLadder(continuing: it.ladder.state, at: it.now)
+        it.conditions.estimate = 5e6
+        #expect(it.ladder.state.rung == .keyframes && it.ladder.state.reason.contains("Mbit/s"))
+        it.run(29)
+        #expect(it.actions.isEmpty)
+        it.run(2)
+        #expect(it.actions == [.probe(2.4e6)])
+    }
+
+    @Test func `after HLS everything is tried, and a fall doubles the wait`() {
+        var it = Ladder()
+        it.conditions.available = [.keyframes, .hls]
+        it.conditions.estimate = 0.2e6
+        it.run(10)
+        #expect(it.ladder.state.rung == .hls)
+        it.ladder = QualityLadder(continuing: it.ladder.state, at: it.now)
+        #expect(it.ladder.state.rung == .full && it.ladder.state.reason.isEmpty)
+        it.run(4)
+        #expect(it.ladder.state.rung == .keyframes && it.ladder.state.hold == .seconds(30))
     }
 
     @Test func `figures beyond reason do not trap`() {

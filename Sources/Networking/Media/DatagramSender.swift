@@ -23,8 +23,8 @@ final class DatagramSender {
     private var wrappedForExtraPort = DatagramQueue(capacity: 0)
     /// Datagrams that found the kernel's buffer full, oldest first.
     private var parked = DatagramQueue(capacity: 0)
-    /// Where datagrams were dropped for want of room, and how many, since ``takeOverflow()``.
-    private var overflow: (paths: Set<FiveTuple>, count: Int) = ([], 0)
+    /// What was dropped for want of room since ``takeOverflow()``.
+    private var overflow = Overflow()
     private var batch: [cmedia_datagram] = []
     /// Destinations whose path does not take segmented sends, such as one with a small MTU.
     private var unsegmented: Set<TransportAddress> = []
@@ -101,17 +101,32 @@ final class DatagramSender {
         parked = DatagramQueue(capacity: 0)
     }
 
-    /// Where datagrams were dropped since the last call, and how many.
-    func takeOverflow() -> (paths: Set<FiveTuple>, count: Int)? {
-        guard overflow.count > 0 else { return nil }
-        defer { overflow = ([], 0) }
+    /// Datagrams that were dropped for want of room.
+    struct Overflow: Equatable {
+        /// How many on which paths.
+        var paths: [FiveTuple: Int] = [:]
+        /// Those among them that the machine itself had no room for; the others were for clients that do not read.
+        var byMachine = 0
+    }
+
+    /// What was dropped since the last call.
+    func takeOverflow() -> Overflow? {
+        guard !overflow.paths.isEmpty else { return nil }
+        defer { overflow = Overflow() }
         return overflow
     }
 
     private func noteOverflow(_ path: FiveTuple) {
-        counters.overflowed(1)
-        overflow.count += 1
-        if overflow.paths.count < Self.tableLimit { overflow.paths.insert(path) }
+        overflow.byMachine += 1
+        noteDropped(1, on: path)
+    }
+
+    private func noteDropped(_ count: Int, on path: FiveTuple) {
+        guard count > 0 else { return }
+        counters.overflowed(count)
+        if overflow.paths.count < Self.tableLimit || overflow.paths[path] != nil {
+            overflow.paths[path, default: 0] += count
+        }
     }
 
     private func park(_ queue: DatagramQueue, from first: Int) {
@@ -189,13 +204,13 @@ final class DatagramSender {
     ) {
         if path.transport == .tcp {
             guard let connection = connections?[path] else { return counters.failed(entries.count) }
-            return connection.send(entries, base)
+            return noteDropped(connection.send(entries, base), on: path)
         }
         guard let wrapping = traversal?.wrapping(for: path) else { return counters.failed(entries.count) }
         let owner = wrapping.client
         guard owner.carrier == .udp else {
             guard let connection = connections?[owner.path] else { return counters.failed(entries.count) }
-            return connection.send(entries, base, wrappedBy: wrapping)
+            return noteDropped(connection.send(entries, base, wrappedBy: wrapping), on: path)
         }
         for entry in entries {
             let payload = UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count)

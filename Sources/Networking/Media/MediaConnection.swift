@@ -5,8 +5,8 @@ import Wire
 
 /// The sending side of one TCP connection to the media port. Safe to use from any thread.
 ///
-/// Nothing ever waits for the client: what it does not read in time is dropped and counted, as a full network path
-/// would do with datagrams.
+/// Nothing ever waits for the client: what it does not read in time is dropped, as a full network path would do with
+/// datagrams. Whoever sends is told how much that was.
 final class MediaConnection: Sendable {
     private let channel: any Channel
     private let counters: MediaCounters
@@ -19,7 +19,9 @@ final class MediaConnection: Sendable {
     }
 
     /// Sends datagrams of one path as RFC 4571 frames.
-    func send(_ entries: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) {
+    ///
+    /// - Returns: How many found no room.
+    func send(_ entries: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) -> Int {
         var room = Self.queueLimit - queued.load(ordering: .relaxed)
         var buffer = channel.allocator.buffer(capacity: entries.reduce(0) { $0 + $1.count + 2 })
         var sent = 0
@@ -30,18 +32,20 @@ final class MediaConnection: Sendable {
             buffer.writeInteger(length)
             buffer.writeBytes(UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count))
         }
-        if sent < entries.count { counters.overflowed(entries.count - sent) }
-        guard sent > 0 else { return }
+        guard sent > 0 else { return entries.count }
         counters.sent(sent, bytes: buffer.readableBytes - 2 * sent)
         write(buffer)
+        return entries.count - sent
     }
 
     /// Sends datagrams for a relayed address to its owner.
+    ///
+    /// - Returns: How many found no room.
     func send(
         _ entries: ArraySlice<DatagramQueue.Entry>,
         _ base: UnsafePointer<UInt8>,
         wrappedBy wrapping: TURNWrapping
-    ) {
+    ) -> Int {
         var room = Self.queueLimit - queued.load(ordering: .relaxed)
         var buffer = channel.allocator.buffer(capacity: entries.reduce(0) { $0 + wrapping.size(of: $1.count) })
         var sent = 0
@@ -53,10 +57,10 @@ final class MediaConnection: Sendable {
             let payload = UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count)
             buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { wrapping.write(payload, to: $0) }
         }
-        if sent < entries.count { counters.overflowed(entries.count - sent) }
-        guard sent > 0 else { return }
+        guard sent > 0 else { return entries.count }
         counters.sent(sent, bytes: buffer.readableBytes)
         write(buffer)
+        return entries.count - sent
     }
 
     /// Sends one message as it is; drops and counts it when the queue is full.

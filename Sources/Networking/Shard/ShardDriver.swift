@@ -30,7 +30,7 @@ final class ShardDriver {
     private var delays = LoopDelayMeter()
     /// The kernel has had no room for datagrams since.
     private var blockedSince: Instant?
-    /// Datagrams dropped for want of room since the shard was told how its loop does.
+    /// Datagrams the machine had no room for since the shard was told how its loop does.
     private var overflowed = 0
 
     private struct Attempt {
@@ -132,9 +132,9 @@ final class ShardDriver {
         } else {
             blockedSince = nil
         }
-        guard let (paths, count) = sender.takeOverflow() else { return }
-        overflowed += count
-        input { shard, now, _ in shard.overflowed(paths, at: now) }
+        guard let overflow = sender.takeOverflow() else { return }
+        overflowed += overflow.byMachine
+        input { shard, now, _ in shard.overflowed(overflow.paths, at: now) }
     }
 
     private func input(_ body: @escaping (RelayShard, Instant, inout [ShardEffect]) -> Void) {

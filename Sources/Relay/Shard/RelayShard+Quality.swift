@@ -1,3 +1,4 @@
+import ICE
 import WebRTC
 import Wire
 
@@ -55,6 +56,29 @@ extension RelayShard {
         }
     }
 
+    /// Where the viewer's last session stood; a new one shall not send again what did not fit.
+    func earlierQuality(of viewer: Viewer, at now: Instant) -> QualityState? {
+        if let earlier = viewer.peer?.status.quality { return earlier }
+        guard let earlier = viewer.earlierQuality, now - earlier.endedAt < Self.qualityMemory else { return nil }
+        return earlier.state
+    }
+
+    /// Tells a page whose new session does not begin with everything.
+    func tellQuality(to viewer: Viewer, into effects: inout [ShardEffect]) {
+        guard let channel = viewer.channel, let state = viewer.peer?.status.quality, state.rung != .full else { return }
+        effects.append(
+            .message(viewer: viewer.id, channel: channel, .quality(rung: state.rung.rawValue, reason: state.reason))
+        )
+    }
+
+    /// A page that has come back is told again that HLS is its place for now.
+    func remindOfRefuge(_ viewer: Viewer, into effects: inout [ShardEffect]) {
+        guard let channel = viewer.channel, let refuge = viewer.refuge, refuge.returnAt != nil,
+            effectivePolicy(of: viewer) == .auto
+        else { return }
+        effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(.hls, reason: refuge.reason)))
+    }
+
     /// Moves a viewer to HLS until its way to WebRTC is worth another try.
     private func takeRefuge(
         _ viewer: Viewer,
@@ -89,6 +113,8 @@ extension RelayShard {
 
     private static let shortestRefuge = Duration.seconds(30)
     private static let longestRefuge = Duration.seconds(480)
+    /// What a way carried so long ago says nothing about today.
+    private static let qualityMemory = Duration.seconds(600)
 }
 
 // MARK: - When the machine is the bottleneck
@@ -109,12 +135,14 @@ extension RelayShard {
         }
     }
 
-    /// Datagrams on these paths were dropped because there was no room to send them: their viewers go on with the next
-    /// keyframe instead of a torn picture.
-    public func overflowed(_ paths: Set<FiveTuple>, at now: Instant) {
-        for path in paths {
+    /// So many datagrams on these paths were dropped because there was no room to send them: their viewers go on with
+    /// the next keyframe instead of a torn picture. Where a connection did not take them, that is held against the
+    /// viewer's way; where this machine did not, it is not.
+    public func overflowed(_ paths: [FiveTuple: Int], at now: Instant) {
+        for (path, count) in paths {
             guard let viewer = viewersByPath[path] else { continue }
-            viewer.peer?.dropToKeyframe(at: now)
+            let isConnection = path.transport == .tcp || RelayedAddress.contains(path.remote.ip)
+            viewer.peer?.dropToKeyframe(lost: count, isBehind: isConnection, at: now)
             schedule(viewer)
         }
     }

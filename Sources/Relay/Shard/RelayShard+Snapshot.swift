@@ -173,6 +173,9 @@ extension RelayShard {
         shown.ladder = ladder(of: viewer, status)
         shown.attempts = viewer.attempts
         shown.verdict = verdict(of: viewer, status, at: now)
+        if let refuge = viewer.refuge, let returnAt = refuge.returnAt {
+            shown.refuge = .init(reason: refuge.reason, remaining: max(0, (returnAt - now).inSeconds))
+        }
         if viewer.delivery == .hls {
             shown.path = viewer.lastHLSRequestAt == nil ? nil : "hls/\(viewer.hlsScheme)"
             shown.notes = [viewer.camera.silence(for: .hls, at: now)].compactMap { $0 }

@@ -67,6 +67,7 @@ extension RelayShard {
         if request.control == .page {
             viewer.channel = channel
             viewer.channelClosedAt = nil
+            remindOfRefuge(viewer, into: &effects)
         }
         return (viewer.id, channel, effectivePolicy(of: viewer), camera.sourceInfo(at: now))
     }
@@ -127,6 +128,7 @@ extension RelayShard {
                     streamID: camera.name.map { $0 == "/" ? "-" : $0 }.reduce(into: "") { $0.append($1) },
                     ntpAtZero: configuration.clock.ntpAtZero
                 ),
+                continuing: earlierQuality(of: viewer, at: now),
                 at: now,
                 using: &random
             )
@@ -307,6 +309,7 @@ extension RelayShard {
         guard let peer = viewer.peer else { return }
         let status = peer.status
         archive(status, of: viewer, end, at: now)
+        viewer.earlierQuality = (status.quality, now)
         viewer.camera.stream.unsubscribe(viewer)
         viewer.bytesOfEarlierPeers += status.bytesSent
         viewer.peer = nil
@@ -356,6 +359,7 @@ extension RelayShard {
                 viewer.peerReadyAt = now
                 viewer.isSubscribed = true
                 viewer.camera.stream.subscribe(viewer, at: now)
+                tellQuality(to: viewer, into: &effects)
             case .keyframeWanted:
                 // A camera cannot be asked over RTSP; the cache answers, or the next keyframe does.
                 _ = viewer.camera.stream.refresh(viewer, at: now)

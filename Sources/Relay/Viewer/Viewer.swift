@@ -40,6 +40,8 @@ final class Viewer: Scheduled {
 
     /// Set from the first time on that WebRTC did not do.
     var refuge: Refuge?
+    /// Where its last WebRTC session stood on the quality ladder when it ended; the next goes on from there.
+    var earlierQuality: (state: QualityState, endedAt: Instant)?
 
     /// The WebRTC session; `nil` when there is none.
     var peer: Peer?

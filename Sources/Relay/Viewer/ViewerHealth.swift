@@ -18,6 +18,10 @@ struct ViewerHealth: Equatable {
             severity = .warning
             why = "is \(Int(behind)) s behind live"
             hint = "Its network or device does not keep up."
+        } else if let refuge = viewer.refuge {
+            severity = .info
+            why = "watches by HLS: \(refuge.reason)"
+            hint = "WebRTC is tried again by itself, next in \(Int(refuge.remaining.rounded(.up))) s."
         } else if let verdict = viewer.verdict, verdict.severity >= .warning, viewer.requested != .hls {
             severity = .info
             why = "watches by HLS: \(verdict.text)"

@@ -76,6 +76,8 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var retransmittedBytes: UInt64 = 0
     /// What it gets of the stream by WebRTC, and why; `nil` without a WebRTC session.
     public var quality: QualitySnapshot?
+    /// Why HLS is its place for now, when the relay moved it there because its way does not carry WebRTC.
+    public var refuge: RefugeSnapshot?
     /// Packets that wait to be sent to it, paced; `nil` without a WebRTC session.
     public var queuedPackets: Int?
     /// Bytes in them.
@@ -147,6 +149,20 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
             self.needed = needed
             self.leftOut = leftOut
             self.hold = hold
+        }
+    }
+
+    /// A viewer that was moved to HLS because its way did not carry WebRTC.
+    public struct RefugeSnapshot: Codable, Sendable, Equatable {
+        /// What the ladder found, with the numbers.
+        public var reason: String
+        /// Seconds until WebRTC is tried again.
+        public var remaining: Double
+
+        /// Creates the value.
+        public init(reason: String, remaining: Double) {
+            self.reason = reason
+            self.remaining = remaining
         }
     }
 

@@ -2,7 +2,7 @@ import Wire
 
 /// Decides what a viewer gets of a stream: less when the way to it does not carry all, more again when it does.
 ///
-///            loss > 10 % · estimate < 0.85 × rate for 2 s · 3 keyframe requests in 10 s
+///            loss > 10 % · estimate < 0.85 × rate for 2 s · in 10 s 3 keyframe requests, or 3 times behind
 ///     full ─────────▶ reduced ─────────▶ keyframes ─────────▶ hls
 ///          ◀─────────         ◀─────────           (back with a new session)
 ///            15 s clean, then a probe that got through
@@ -36,13 +36,23 @@ struct QualityLadder {
     private var lowSince: Instant?
     private var cleanSince: Instant
     private var keyframeRequests: [Instant] = []
+    /// When what waited for it had to be dropped.
+    private var overflows: [Instant] = []
     /// The latest step up and what it left, until it has proved itself.
     private var steppedUpAt: Instant?
     private var isProbing = false
 
-    init(at now: Instant) {
-        state = QualityState(rung: .full, since: now, reason: "", hold: Self.shortestHold)
+    /// Begins where an `earlier` session of the same viewer stood: a connection made anew carries no more than the one
+    /// before. Only HLS is left for a try with everything, which has to prove itself as every step up does.
+    init(continuing earlier: QualityState? = nil, at now: Instant) {
+        state = earlier ?? QualityState(rung: .full, since: now, reason: "", hold: Self.shortestHold)
+        state.since = now
         cleanSince = now
+        if state.rung == .hls {
+            state.rung = .full
+            state.reason = ""
+        }
+        if earlier != nil, state.rung == .full { steppedUpAt = now }
     }
 
     /// The client asked for a keyframe.
@@ -51,6 +61,12 @@ struct QualityLadder {
         if let last = keyframeRequests.last, now - last < Self.requestSpacing { return }
         keyframeRequests.removeAll { now - $0 > Self.requestWindow }
         keyframeRequests.append(now)
+    }
+
+    /// What waited for the viewer was dropped, because it did not take it.
+    mutating func fellBehind(at now: Instant) {
+        overflows.removeAll { now - $0 > Self.requestWindow }
+        overflows.append(now)
     }
 
     /// Looks at the conditions; call a few times a second while media flows.
@@ -65,7 +81,10 @@ struct QualityLadder {
             lowSince = now
         }
         keyframeRequests.removeAll { now - $0 > Self.requestWindow }
-        let isClean = !isLow && (conditions.loss ?? 0) < Self.cleanLoss && keyframeRequests.count < Self.requestLimit
+        overflows.removeAll { now - $0 > Self.requestWindow }
+        let isClean =
+            !isLow && (conditions.loss ?? 0) < Self.cleanLoss && keyframeRequests.count < Self.requestLimit
+            && overflows.isEmpty
         if !isClean { cleanSince = now }
         // What is measured right after a step, or while padding is sent, speaks of what was sent before.
         guard now - state.since >= Self.settling, !isProbing else { return nil }
@@ -97,6 +116,9 @@ struct QualityLadder {
         }
         if let lowSince, now - lowSince >= Self.lowFor, let estimate = conditions.estimate {
             return "the way carries \(megabits(estimate)) Mbit/s, the stream needs \(megabits(needed))"
+        }
+        if overflows.count >= Self.requestLimit {
+            return "did not take what was sent \(overflows.count) times in 10 s (limit \(Self.requestLimit))"
         }
         // With keyframes only, browsers ask because pictures are far apart.
         if state.rung > .keyframes, keyframeRequests.count >= Self.requestLimit {
@@ -149,6 +171,7 @@ struct QualityLadder {
         lowSince = nil
         cleanSince = now
         keyframeRequests.removeAll()
+        overflows.removeAll()
         steppedUpAt = nil
         isProbing = false
     }
@@ -171,7 +194,7 @@ struct QualityLadder {
     private static let requestWindow = Duration.seconds(10)
     private static let requestLimit = 3
     private static let probeFactor = 1.2
-    private static let settling = Duration.milliseconds(2_500)
+    private static let settling = Duration.seconds(3)
     /// A step up that is taken back sooner was a failed try.
     private static let proof = Duration.seconds(60)
 }

@@ -1,3 +1,4 @@
+import Media
 import Wire
 
 /// What a viewer gets of a stream, best first. The order of the cases is the order of the ladder.
@@ -15,6 +16,15 @@ public enum QualityRung: String, CaseIterable, Codable, Sendable, Comparable {
     public static func < (lhs: QualityRung, rhs: QualityRung) -> Bool { lhs.index > rhs.index }
 
     private var index: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+
+    /// Whether a packet of video goes out at this rung.
+    func includes(_ packet: StreamPacket) -> Bool {
+        switch self {
+        case .full: true
+        case .reduced: !packet.isDroppable
+        case .keyframes, .hls: packet.isKeyframe
+        }
+    }
 
     /// The rung in words.
     public var text: String {
