@@ -29,7 +29,12 @@ struct Allocation: Sendable {
     /// The Allocate request that made it, and what it was answered: retransmissions get the same.
     let transactionID: STUNTransactionID
     var answer: [UInt8] = []
+    let madeAt: Instant
     var expiresAt: Instant
+    /// From the client to us.
+    var inward: Flow
+    /// From us to the client.
+    var outward: Flow
     /// Until when our own address may send to the client. There are no more of them than media addresses.
     private var permissions: [IPAddress: Instant] = [:]
     private var channels: [UInt16: Channel] = [:]
@@ -44,7 +49,9 @@ struct Allocation: Sendable {
         relayed: TransportAddress,
         login: (username: String, user: String, key: [UInt8]),
         transactionID: STUNTransactionID,
-        expiresAt: Instant
+        limits: TURNServer.Limits,
+        lifetime: Duration,
+        at now: Instant
     ) {
         self.client = client
         self.relayed = relayed
@@ -52,7 +59,24 @@ struct Allocation: Sendable {
         user = login.user
         key = login.key
         self.transactionID = transactionID
-        self.expiresAt = expiresAt
+        madeAt = now
+        expiresAt = now + lifetime
+        inward = Flow(bytesPerSecond: limits.bytesPerSecondFromClient, at: now)
+        outward = Flow(bytesPerSecond: limits.bytesPerSecondToClient, at: now)
+    }
+
+    func status(at now: Instant) -> AllocationStatus {
+        AllocationStatus(
+            client: client,
+            relayed: relayed,
+            user: user,
+            age: now - madeAt,
+            remaining: expiresAt - now,
+            permissions: permissions.values.count { now < $0 },
+            channels: channels.values.count { now < $0.expiresAt },
+            fromClient: inward.traffic,
+            toClient: outward.traffic
+        )
     }
 
     /// Installs or refreshes a permission (RFC 8656 §9).

@@ -50,7 +50,17 @@ extension TURNServer {
             default: return .answer(try bindChannel(message, login, client, at: now))
             }
         } catch {
+            count(error)
             return .answer(answer(error, to: message, key: login.key))
+        }
+    }
+
+    private mutating func count(_ refusal: Refusal) {
+        switch refusal.code {
+        case 403: counters.forbidden &+= 1
+        case 486: counters.overQuota &+= 1
+        case 508 where allocations.count >= limits.total: counters.overCapacity &+= 1
+        default: counters.invalid &+= 1
         }
     }
 
@@ -70,9 +80,13 @@ extension TURNServer {
             throw Refusal(401, "Unauthorized", challenge)
         }
         guard let username = message.username, message.realm != nil, let nonce = message.nonce else {
+            counters.invalid &+= 1
             throw Refusal(400, "Bad Request")
         }
-        guard nonces.isFresh(nonce, from: source, at: now) else { throw Refusal(438, "Stale Nonce", challenge) }
+        guard nonces.isFresh(nonce, from: source, at: now) else {
+            counters.staleNonce &+= 1
+            throw Refusal(438, "Stale Nonce", challenge)
+        }
         // With an allocation the key is known, and spares two digests.
         let known = allocations[client].flatMap { $0.username == username ? $0.key : nil }
         let key =
@@ -90,6 +104,7 @@ extension TURNServer {
         let beginsAnew = message.method == .allocate || message.method == .refresh && message.lifetime != 0
         guard !beginsAnew || unixTime <= claim.expiry + Self.clockSlack else {
             counters.expired &+= 1
+            if expiredUsers.count < Self.expiredUsersLimit { expiredUsers.insert(claim.user) }
             throw Refusal(401, "Credentials Expired", challenge)
         }
         return Login(username: username, user: claim.user, key: key)
@@ -112,14 +127,16 @@ extension TURNServer {
         }
         guard let transport = message.requestedTransport else { throw Refusal(400, "Bad Request") }
         guard transport == Self.udp else { throw Refusal(442, "Unsupported Transport Protocol") }
-        if let family = message.requestedAddressFamily, family != 1 {
+        let isIPv6 = try wantsIPv6(message.requestedAddressFamily ?? Self.ipv4)
+        // An address of a family that we have none of could reach nobody.
+        guard peers.contains(where: { $0.ip.isIPv6 == isIPv6 }) else {
             throw Refusal(440, "Address Family not Supported")
         }
         // The relayed address is made up, so one with an even port is as good; two of them are of no use to ICE.
         let evenPort = message.evenPort
         if evenPort == true { throw Refusal(508, "Insufficient Capacity") }
         try checkQuota(login, client)
-        guard let relayed = freeAddress(for: client.carrier, isEven: evenPort != nil) else {
+        guard let relayed = freeAddress(for: client.carrier, isIPv6: isIPv6, isEven: evenPort != nil) else {
             throw Refusal(508, "Insufficient Capacity")
         }
         let lifetime = Self.lifetime(message.lifetime)
@@ -128,7 +145,9 @@ extension TURNServer {
             relayed: relayed,
             login: (login.username, login.user, login.key),
             transactionID: message.transactionID,
-            expiresAt: now + .seconds(Int64(lifetime))
+            limits: limits,
+            lifetime: .seconds(Int64(lifetime)),
+            at: now
         )
         allocation.answer = success(
             message,
@@ -139,7 +158,12 @@ extension TURNServer {
         return allocation.answer
     }
 
-    private mutating func checkQuota(_ login: Login, _ client: TURNClient) throws(Refusal) {
+    private func wantsIPv6(_ family: UInt8) throws(Refusal) -> Bool {
+        guard family == Self.ipv4 || family == Self.ipv6 else { throw Refusal(440, "Address Family not Supported") }
+        return family == Self.ipv6
+    }
+
+    private func checkQuota(_ login: Login, _ client: TURNClient) throws(Refusal) {
         let source = client.path.remote.ip.subscriber
         var (ofUser, ofAddress) = (0, 0)
         for allocation in allocations.values {
@@ -147,13 +171,9 @@ extension TURNServer {
             if allocation.client.path.remote.ip.subscriber == source { ofAddress += 1 }
         }
         guard ofUser < limits.perUser, source.isLoopback || ofAddress < limits.perAddress else {
-            counters.overQuota &+= 1
             throw Refusal(486, "Allocation Quota Reached")
         }
-        guard allocations.count < limits.total else {
-            counters.overQuota &+= 1
-            throw Refusal(508, "Insufficient Capacity")
-        }
+        guard allocations.count < limits.total else { throw Refusal(508, "Insufficient Capacity") }
     }
 
     /// RFC 8656 §8.2.
@@ -163,7 +183,9 @@ extension TURNServer {
         _ client: TURNClient,
         at now: Instant
     ) throws(Refusal) -> [UInt8] {
-        if let family = message.requestedAddressFamily, family != 1 {
+        if let family = message.requestedAddressFamily, let allocation = allocations[client],
+            try wantsIPv6(family) != allocation.relayed.ip.isIPv6
+        {
             throw Refusal(443, "Peer Address Family Mismatch")
         }
         if message.lifetime == 0 {
@@ -171,7 +193,7 @@ extension TURNServer {
             remove(client)
             return success(message, login, [.lifetime(0)])
         }
-        try requireAllocation(of: client, at: now)
+        _ = try allocation(of: client, at: now)
         let lifetime = Self.lifetime(message.lifetime)
         allocations[client]?.expiresAt = now + .seconds(Int64(lifetime))
         return success(message, login, [.lifetime(lifetime)])
@@ -184,10 +206,10 @@ extension TURNServer {
         _ client: TURNClient,
         at now: Instant
     ) throws(Refusal) -> [UInt8] {
-        try requireAllocation(of: client, at: now)
+        let allocation = try allocation(of: client, at: now)
         let wanted = message.peers
         guard !wanted.isEmpty else { throw Refusal(400, "Bad Request") }
-        for peer in wanted { try check(peer, isOurs: peers.contains { $0.ip == peer.ip }) }
+        for peer in wanted { try check(peer, of: allocation, isOurs: peers.contains { $0.ip == peer.ip }) }
         for peer in wanted { allocations[client]?.permit(peer.ip, at: now) }
         return success(message, login, [])
     }
@@ -199,26 +221,28 @@ extension TURNServer {
         _ client: TURNClient,
         at now: Instant
     ) throws(Refusal) -> [UInt8] {
-        try requireAllocation(of: client, at: now)
+        let allocation = try allocation(of: client, at: now)
         guard let number = message.channelNumber, Self.channelNumbers ~= number, let peer = message.peers.first else {
             throw Refusal(400, "Bad Request")
         }
-        try check(peer, isOurs: peers.contains(peer))
+        try check(peer, of: allocation, isOurs: peers.contains(peer))
         guard allocations[client]?.bind(number, to: peer, at: now) == true else { throw Refusal(400, "Bad Request") }
         return success(message, login, [])
     }
 
-    private func requireAllocation(of client: TURNClient, at now: Instant) throws(Refusal) {
-        guard hasAllocation(client, at: now) else { throw Refusal(437, "Allocation Mismatch") }
+    private func allocation(of client: TURNClient, at now: Instant) throws(Refusal) -> Allocation {
+        guard let allocation = allocations[client], now < allocation.expiresAt else {
+            throw Refusal(437, "Allocation Mismatch")
+        }
+        return allocation
     }
 
-    private mutating func check(_ peer: TransportAddress, isOurs: Bool) throws(Refusal) {
-        // Every relayed address is an IPv4 one. IPv4 in IPv6's clothes was undressed when it was parsed.
-        guard !peer.ip.isIPv6 else { throw Refusal(443, "Peer Address Family Mismatch") }
-        guard isOurs else {
-            counters.forbidden &+= 1
-            throw Refusal(403, "Forbidden")
+    private func check(_ peer: TransportAddress, of allocation: Allocation, isOurs: Bool) throws(Refusal) {
+        // IPv4 in IPv6's clothes was undressed when it was parsed.
+        guard peer.ip.isIPv6 == allocation.relayed.ip.isIPv6 else {
+            throw Refusal(443, "Peer Address Family Mismatch")
         }
+        guard isOurs else { throw Refusal(403, "Forbidden") }
     }
 
     // MARK: Answers
@@ -246,8 +270,13 @@ extension TURNServer {
     /// What is granted when `requested` seconds are asked for.
     private static func lifetime(_ requested: UInt32?) -> UInt32 { min(max(requested ?? 600, 600), 3_600) }
 
+    /// Names kept until somebody asks for them.
+    private static let expiredUsersLimit = 64
     /// IANA's number of UDP.
     private static let udp: UInt8 = 17
+    /// RFC 8656 §18.6.
+    private static let ipv4: UInt8 = 1
+    private static let ipv6: UInt8 = 2
     private static let channelNumbers: ClosedRange<UInt16> = 0x4000...0x7FFF
     /// Seconds that clients' clocks may be ahead; they do not matter much, since we made the time ourselves.
     private static let clockSlack: Int64 = 60

@@ -18,12 +18,16 @@ public struct TURNServer: Sendable {
         public var perAddress = 128
         /// Allocations at one time.
         public var total = 4_096
+        /// Bytes a second that an allocation may carry to its client: several times the biggest camera's stream.
+        public var bytesPerSecondToClient = 12_500_000
+        /// Bytes a second that an allocation may carry to us: a viewer sends checks and reports, no media.
+        public var bytesPerSecondFromClient = 625_000
 
         /// The defaults.
         public init() {}
     }
 
-    /// What became of requests. All but `allocations` only grow.
+    /// What became of requests and data. All but `allocations` only grow.
     public struct Counters: Sendable, Equatable {
         /// Allocations at present.
         public var allocations = 0
@@ -37,8 +41,20 @@ public struct TURNServer: Sendable {
         public var expired: UInt64 = 0
         /// Requests and datagrams to peers other than us.
         public var forbidden: UInt64 = 0
-        /// Allocations refused because of a limit.
+        /// Allocations refused because the user or its address has as many as it may.
         public var overQuota: UInt64 = 0
+        /// Allocations refused because there are as many as the server takes.
+        public var overCapacity: UInt64 = 0
+        /// Requests whose nonce was too old or another address's: clients ask again with a fresh one.
+        public var staleNonce: UInt64 = 0
+        /// Requests refused for another reason: not well formed, not offered, or without an allocation.
+        public var invalid: UInt64 = 0
+        /// Requests of strangers left without an answer, because their address had had its share.
+        public var ignored: UInt64 = 0
+        /// From clients to us, by all allocations there were.
+        public var fromClients = TURNTraffic()
+        /// From us to clients.
+        public var toClients = TURNTraffic()
     }
 
     /// What a message led to.
@@ -51,7 +67,7 @@ public struct TURNServer: Sendable {
         case silence
     }
 
-    /// What became of requests.
+    /// What became of requests and data.
     public internal(set) var counters = Counters()
 
     let realm: String
@@ -60,6 +76,8 @@ public struct TURNServer: Sendable {
     let credentials: RelayCredentials
     let nonces: Nonces
     var allocations: [TURNClient: Allocation] = [:]
+    /// Users turned away because their credentials had run out, since somebody asked.
+    var expiredUsers: Set<String> = []
     private var owners: [TransportAddress: TURNClient] = [:]
     private var nextNumber: UInt32
     private var sweptAt = Instant.zero
@@ -106,6 +124,13 @@ public struct TURNServer: Sendable {
         }
     }
 
+    /// Users turned away since the last call because their credentials, good ones, had run out.
+    public mutating func takeExpiredUsers() -> Set<String> {
+        guard !expiredUsers.isEmpty else { return [] }
+        defer { expiredUsers = [] }
+        return expiredUsers
+    }
+
     /// The client's connection has closed.
     public mutating func closed(_ client: TURNClient) { remove(client) }
 
@@ -114,9 +139,34 @@ public struct TURNServer: Sendable {
         allocations[client].map { now < $0.expiresAt } ?? false
     }
 
-    /// How datagrams from `path.local`, one of our media addresses, get to the owner of the relayed address
-    /// `path.remote`; `nil` when nobody owns it, or its owner does not want anything from there.
-    public func wrapping(for path: FiveTuple, at now: Instant) -> TURNWrapping? {
+    /// All allocations, the oldest first.
+    public func statuses(at now: Instant) -> [AllocationStatus] {
+        allocations.values.filter { now < $0.expiresAt }
+            .sorted { $0.madeAt < $1.madeAt }
+            .map { $0.status(at: now) }
+    }
+
+    /// What becomes of datagrams of ours that go to a relayed address.
+    public enum Passage: Sendable, Equatable {
+        /// They go to the address's owner in this form.
+        case open(TURNWrapping)
+        /// The allocation has carried as much as it may: they are dropped.
+        case full
+        /// Nobody owns the address, or its owner does not want anything from there.
+        case closed
+    }
+
+    /// Counts datagrams from `path.local`, one of our media addresses, to the relayed address `path.remote`, and says
+    /// how they get to its owner.
+    public mutating func pass(_ path: FiveTuple, packets: Int, bytes: Int, at now: Instant) -> Passage {
+        guard let wrapping = wrapping(for: path, at: now) else { return .closed }
+        let hasRoom =
+            allocations[wrapping.client]?.outward.carry(packets: packets, bytes: bytes, at: now) ?? false
+        counters.toClients.count(packets: packets, bytes: bytes, isCarried: hasRoom)
+        return hasRoom ? .open(wrapping) : .full
+    }
+
+    func wrapping(for path: FiveTuple, at now: Instant) -> TURNWrapping? {
         guard let client = owners[path.remote], let allocation = allocations[client], now < allocation.expiresAt else {
             return nil
         }
@@ -135,6 +185,19 @@ public struct TURNServer: Sendable {
             let payload = try? reader.readBytes(Int(length)), let allocation = allocations[client],
             now < allocation.expiresAt, let peer = allocation.peer(of: number, at: now)
         else { return .silence }
+        return take(payload, from: allocation, for: peer, at: now)
+    }
+
+    private mutating func take(
+        _ payload: ArraySlice<UInt8>,
+        from allocation: Allocation,
+        for peer: TransportAddress,
+        at now: Instant
+    ) -> Outcome {
+        let hasRoom =
+            allocations[allocation.client]?.inward.carry(packets: 1, bytes: payload.count, at: now) ?? false
+        counters.fromClients.count(packets: 1, bytes: payload.count, isCarried: hasRoom)
+        guard hasRoom else { return .silence }
         return .datagram(payload, on: FiveTuple(.udp, local: peer, remote: allocation.relayed))
     }
 
@@ -147,13 +210,17 @@ public struct TURNServer: Sendable {
             counters.forbidden &+= 1
             return .silence
         }
-        return .datagram(payload[...], on: FiveTuple(.udp, local: peer, remote: allocation.relayed))
+        return take(payload[...], from: allocation, for: peer, at: now)
     }
 
     // MARK: Allocations
 
     /// Whether an unauthenticated request from `source` gets an answer.
-    mutating func answersStranger(_ source: IPAddress, at now: Instant) -> Bool { strangers.admits(source, at: now) }
+    mutating func answersStranger(_ source: IPAddress, at now: Instant) -> Bool {
+        let isAnswered = strangers.admits(source, at: now)
+        if !isAnswered { counters.ignored &+= 1 }
+        return isAnswered
+    }
 
     mutating func insert(_ allocation: Allocation) {
         allocations[allocation.client] = allocation
@@ -169,10 +236,10 @@ public struct TURNServer: Sendable {
     }
 
     /// An address that nobody has; `nil` when a thousand in a row are taken, which the limits make impossible.
-    mutating func freeAddress(for carrier: RelayCarrier, isEven: Bool) -> TransportAddress? {
+    mutating func freeAddress(for carrier: RelayCarrier, isIPv6: Bool, isEven: Bool) -> TransportAddress? {
         for _ in 0..<1_024 {
             nextNumber &+= 1
-            var address = RelayedAddress.address(nextNumber, for: carrier)
+            var address = RelayedAddress.address(nextNumber, for: carrier, isIPv6: isIPv6)
             if isEven { address.port &= ~1 }
             if owners[address] == nil { return address }
         }

@@ -21,6 +21,9 @@ public struct IPAddress: Hashable, Sendable {
         isIPv6 = false
     }
 
+    /// The IPv6 address of the interface `host` in a /64 whose first half is not zero.
+    public init(subnet: UInt64, host: UInt64) { self.init(high: subnet, low: host) }
+
     /// The address in `bytes`: 4 or 16 of them, otherwise `nil`.
     public init?(bytes: some Collection<UInt8>) {
         switch bytes.count {
@@ -63,6 +66,9 @@ public struct IPAddress: Hashable, Sendable {
 
     /// The 32-bit value of an IPv4 address (192.0.2.1 is 0xC0000201).
     @inlinable public var v4Value: UInt32? { isIPv6 ? nil : UInt32(truncatingIfNeeded: low) }
+
+    /// The first half of an IPv6 address (2001:db8::1 has 0x20010DB800000000); `nil` for IPv4.
+    @inlinable public var subnet: UInt64? { isIPv6 ? high : nil }
 
     /// 127.0.0.0/8 or ::1.
     public var isLoopback: Bool { isIPv6 ? high == 0 && low == 1 : low >> 24 == 127 }

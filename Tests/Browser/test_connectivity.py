@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import pathlib
+import shutil
 import ssl
 import stat
 import subprocess
@@ -61,6 +62,74 @@ def test_a_browser_that_may_only_use_relays_plays_over_turn(start, chromium, tra
     assert_carried_by(relay, f"turn/{transport}")
     assert selected(relay)["remote"].startswith("relay 198.19."), selected(relay)
     assert not page.problems, page.problems
+
+
+class Clock:
+    """A wall clock that a program follows and the test sets; time goes on as ever."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        library = directory / "shifted_clock.so"
+        compiler = shutil.which("clang") or shutil.which("cc")
+        assert compiler, "Swift comes with clang"
+        source = pathlib.Path(__file__).with_name("shifted_clock.c")
+        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+        self.file = directory / "clock"
+        self.jump(0)
+        self.wrap = ["env", f"LD_PRELOAD={library}", f"SHIFTED_CLOCK={self.file}"]
+
+    def jump(self, seconds: int) -> None:
+        self.file.write_text(str(seconds))
+
+
+def test_credentials_that_ran_out_are_told_from_a_blocked_network(start, chromium, tmp_path: pathlib.Path) -> None:
+    clock = Clock(tmp_path)
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)}, wrap=clock.wrap, turn=True)
+    relay.wait_for_camera("clock")
+    page = Watching(chromium, f"{relay.page}/clock", script=only("^turn:.*transport=udp$", "relay"))
+    page.wait_until_playing("webrtc", within=15)
+    page.wait_until_moving()
+    viewer = relay.viewers()[0]["id"]
+
+    turn = relay.snapshot()["turn"]
+    mine = [entry for entry in turn["allocations"] if entry.get("viewer") == viewer]
+    assert mine and all(entry["transport"] == "turn/udp" for entry in mine), turn
+    used = max(mine, key=lambda entry: entry["toClient"]["bytes"])
+    assert used["id"] in selected(relay)["remote"]
+    assert used["toClient"]["bytes"] > 100_000 and used["toClient"]["packets"] > 100
+    assert used["fromClient"]["packets"] > 0 and used["permissions"] > 0 and 500 < used["remaining"] <= 600
+    assert turn["allocated"] >= 1 and turn["refused"]["expired"] == 0 and turn["toClients"]["dropped"] == 0
+    console = start.attach(relay)
+    console.press("4")
+    console.wait_for("refused  nobody")
+
+    # The page keeps the credentials of before, and does not know what the relay's clock says.
+    relay.ctl("switch", viewer, "hls", "--wait")
+    eventually(lambda: not relay.snapshot()["pairs"], 40, "the page has let its peer go")
+    clock.jump(25 * 3_600)
+    relay.ctl("switch", viewer, "webrtc")
+    eventually(
+        lambda: (relay.viewers()[0].get("verdict") or {}).get("rule") == "turn-credentials-expired",
+        20,
+        "the living session's verdict is shown",
+    )
+    attempt = eventually(
+        lambda: next(
+            (
+                entry
+                for entry in relay.ctl("pairs", "--ended")
+                if entry["verdict"]["rule"] == "turn-credentials-expired"
+            ),
+            None,
+        ),
+        40,
+        "the attempt is remembered",
+    )
+    report(f"expired credentials: {attempt['verdict']}")
+    assert attempt["verdict"]["text"] == "TURN credentials expired" and attempt["verdict"]["cause"] == "TURN"
+    assert any("its credentials had run out" in line for line in attempt["verdict"]["evidence"])
+    assert relay.snapshot()["turn"]["refused"]["expired"] > 0
+    console.wait_for(" expired")
 
 
 def test_with_every_way_open_a_browser_takes_plain_udp(start, chromium) -> None:

@@ -13,7 +13,10 @@ import Wire
         tlsPort: UInt16? = 443
     ) throws -> [ICEServer] {
         let list = ICEServerList(
-            credentials: RelayCredentials(secret: Array("a secret of more than twenty bytes".utf8)),
+            users: TURNUsers(
+                credentials: RelayCredentials(secret: Array("a secret of more than twenty bytes".utf8))
+            ),
+            validity: .seconds(24 * 3_600),
             advertise: try advertise.map { try #require(IPAddress($0)) },
             port: port,
             mediaPort: 8_189

@@ -1,3 +1,4 @@
+import ICE
 import Testing
 import Wire
 
@@ -73,6 +74,19 @@ struct Story: Sendable, CustomTestStringConvertible {
         ) { world, viewer in
             _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
             world.report(viewer: viewer) { ($0.serverError, $0.areCredentialsExpired) = (401, true) }
+            try world.run(.seconds(31))
+        },
+        Story(
+            testDescription: "our TURN server turns a bare client away whose credentials ran out",
+            rule: .turnExpired,
+            cause: .turn,
+            text: "TURN credentials expired",
+            evidence: "our TURN server turned it away 33.0 s ago: its credentials had run out",
+            control: .whep
+        ) { world, viewer in
+            world.credentialsExpire(viewer)
+            try world.run(.seconds(3))
+            _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
             try world.run(.seconds(31))
         },
         Story(
@@ -184,6 +198,24 @@ struct Story: Sendable, CustomTestStringConvertible {
     ]
 
     private static let withMedia = [
+        Story(
+            testDescription: "the credentials run out of a client that media goes to through TURN, and it falls silent",
+            rule: .turnExpired,
+            cause: .turn,
+            text: "TURN credentials expired",
+            evidence: "media went by TURN to 198.19.0.1:49152"
+        ) { world, viewer in
+            let relayed = RelayedAddress.address(1, for: .udp)
+            let client = try WebRTCClient(world, viewer: viewer, address: relayed.ip, port: relayed.port)
+            try client.connect()
+            try client.watch(.seconds(3))
+            try client.report(fractionLost: 0)
+            world.credentialsExpire(viewer)
+            try client.watch(.seconds(3))
+            #expect(try world.viewer(viewer).verdict?.rule == .turnExpired)
+            world.receiveDatagram = nil
+            try world.run(.seconds(35))
+        },
         Story(
             testDescription: "packets leave, none arrives",
             rule: .noRTP,

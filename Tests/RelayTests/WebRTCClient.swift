@@ -49,6 +49,7 @@ final class WebRTCClient {
     init(
         _ world: World,
         viewer: String,
+        address: IPAddress = IPAddress(v4: 0xC633_6404),
         port: UInt16 = 50_112,
         transport: TransportProtocol = .udp,
         faults: Faults = []
@@ -59,7 +60,7 @@ final class WebRTCClient {
         path = FiveTuple(
             transport,
             local: TransportAddress(IPAddress(v4: 0xC000_0201), port: 8_189),
-            remote: TransportAddress(IPAddress(v4: 0xC633_6404), port: port)
+            remote: TransportAddress(address, port: port)
         )
         context = try #require(SSL_CTX_new(DTLS_client_method()))
         let key = try #require(signalbox_generate_p256_key())

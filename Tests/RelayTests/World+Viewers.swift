@@ -111,6 +111,9 @@ extension World {
     /// The page gives WebRTC up.
     func closePeer(_ viewer: String) { input { shard.closePeer(viewer: viewer, at: $0, into: &$1) } }
 
+    /// Our TURN server turns the viewer away.
+    func credentialsExpire(_ viewer: String) { input { now, _ in shard.credentialsExpired(of: viewer, at: now) } }
+
     /// The page says what it plays.
     func report(_ playing: Delivery?, viewer: String, frames: UInt64 = 10, reason: String? = nil) {
         var report = ViewerReport()

@@ -1,101 +1,9 @@
-import Digests
 import ICE
 import TestSupport
 import Testing
 import Wire
 
 @testable import TURN
-
-/// A browser's side of the dialogue, and the clock.
-private final class Dialogue {
-    var server: TURNServer
-    var now = Instant(nanoseconds: 5_000_000_000)
-    var unixTime: Int64 = 1_800_000_000
-    let credentials = RelayCredentials(secret: Array("a secret of more than twenty bytes".utf8))
-    let media = TransportAddress(IPAddress(v4: 0xCB00_710A), port: 8_189)
-    var realm = ""
-    var nonce = ""
-    private var random = SeededGenerator(seed: 8_656)
-
-    init(limits: TURNServer.Limits = .init()) {
-        server = TURNServer(peers: [media], credentials: credentials, limits: limits, using: &random)
-    }
-
-    func login(user: String = "viewer", validFor seconds: Int64 = 3_600) -> RelayCredentials.Issued {
-        credentials.issue(user: user, expiry: unixTime + seconds)
-    }
-
-    func request(
-        _ method: STUNMessage.Method,
-        _ attributes: [STUNAttribute],
-        as login: RelayCredentials.Issued?,
-        from client: TURNClient,
-        id: UInt64? = nil
-    ) -> STUNMessage? {
-        answer(bytes(method, attributes, as: login, id: id), from: client)
-    }
-
-    func bytes(
-        _ method: STUNMessage.Method,
-        _ attributes: [STUNAttribute],
-        as login: RelayCredentials.Issued?,
-        id: UInt64? = nil
-    ) -> [UInt8] {
-        var all = attributes
-        var key: [UInt8]?
-        if let login {
-            all += [.username(login.username), .realm(realm), .nonce(nonce)]
-            key = RelayCredentials.key(username: login.username, realm: realm, password: login.password)
-        }
-        let transactionID = STUNTransactionID(high: 1, low: id ?? random.next())
-        return STUNMessage(.request, method, transactionID: transactionID, attributes: all)
-            .serialized(integrityKey: key, fingerprint: false)
-    }
-
-    func answer(_ bytes: [UInt8], from client: TURNClient) -> STUNMessage? {
-        guard case .answer(let bytes) = receive(bytes, from: client),
-            let message = try? STUNMessage(parsing: bytes[...])
-        else { return nil }
-        realm = message.first { if case .realm(let value) = $0 { value } else { nil } } ?? realm
-        nonce = message.first { if case .nonce(let value) = $0 { value } else { nil } } ?? nonce
-        return message
-    }
-
-    func receive(_ bytes: [UInt8], from client: TURNClient) -> TURNServer.Outcome {
-        server.receive(bytes[...], from: client, at: now, unixTime: unixTime)
-    }
-
-    /// Asks without credentials first, as every client does.
-    func allocate(
-        _ extra: [STUNAttribute] = [],
-        as login: RelayCredentials.Issued? = nil,
-        from client: TURNClient
-    ) -> STUNMessage? {
-        _ = request(.allocate, [.requestedTransport(17)], as: nil, from: client)
-        return request(.allocate, [.requestedTransport(17)] + extra, as: login ?? self.login(), from: client)
-    }
-
-    func pass(_ duration: Duration) {
-        now += duration
-        unixTime += Int64(duration.inSeconds)
-    }
-}
-
-private func client(_ port: UInt16 = 40_000, _ carrier: RelayCarrier = .udp, ip: UInt32 = 0xC633_6407) -> TURNClient {
-    let local = TransportAddress(IPAddress(v4: 0xCB00_710A), port: 8_189)
-    let transport: TransportProtocol = carrier == .udp ? .udp : .tcp
-    return TURNClient(
-        carrier,
-        path: FiveTuple(transport, local: local, remote: TransportAddress(IPAddress(v4: ip), port: port))
-    )
-}
-
-extension STUNMessage {
-    fileprivate var relayed: TransportAddress? {
-        first { if case .xorRelayedAddress(let value) = $0 { value } else { nil } }
-    }
-    fileprivate var lifetime: UInt32? { first { if case .lifetime(let value) = $0 { value } else { nil } } }
-}
 
 @Suite struct TURNServerTests {
     @Test func `the dialogue of RFC 8656 §20: challenge, allocation, permission, indications, channel, refresh, end`()
@@ -286,12 +194,15 @@ extension STUNMessage {
         }
         #expect(code([]) == 400)
         #expect(code([.requestedTransport(6)]) == 442)
+        // Its only peer is an IPv4 one, so an IPv6 address could reach nobody; family 3 is nothing.
         #expect(code([.requestedTransport(17), .requestedAddressFamily(2)]) == 440)
+        #expect(code([.requestedTransport(17), .requestedAddressFamily(3)]) == 440)
         #expect(code([.requestedTransport(17), .evenPort(reservesNext: true)]) == 508)
         // DONT-FRAGMENT and RESERVATION-TOKEN are not known.
         #expect(code([.requestedTransport(17), .other(type: 0x001A, value: [])]) == 420)
         #expect(code([.requestedTransport(17), .other(type: 0x0022, value: [1, 2, 3, 4, 5, 6, 7, 8])]) == 420)
         #expect(dialogue.server.counters.allocations == 0)
+        #expect(dialogue.server.counters.invalid == 7)
         let even = dialogue.request(
             .allocate,
             [.requestedTransport(17), .requestedAddressFamily(1), .evenPort(reservesNext: false)],
@@ -299,6 +210,36 @@ extension STUNMessage {
             from: client()
         )
         #expect(even?.relayed.map { $0.port % 2 == 0 } == true)
+    }
+
+    @Test func `a client may have an IPv6 address, for IPv6 peers, where we have one ourselves`() throws {
+        let media = TransportAddress(try #require(IPAddress("2001:db8::8")), port: 8_189)
+        let dialogue = Dialogue(also: media)
+        let login = dialogue.login()
+        let owner = client(1, .tls)
+        let relayed = try #require(dialogue.allocate([.requestedAddressFamily(2)], as: login, from: owner)?.relayed)
+        #expect(relayed.ip.isIPv6)
+        #expect(RelayedAddress.carrier(of: relayed.ip) == .tls)
+
+        let other = STUNAttribute.xorPeerAddress(dialogue.media)
+        #expect(dialogue.request(.createPermission, [other], as: login, from: owner)?.errorCode == 443)
+        let refresh: [STUNAttribute] = [.requestedAddressFamily(1)]
+        #expect(dialogue.request(.refresh, refresh, as: login, from: owner)?.errorCode == 443)
+        let stranger = STUNAttribute.xorPeerAddress(.init(try #require(IPAddress("::1")), port: 8_189))
+        #expect(dialogue.request(.createPermission, [stranger], as: login, from: owner)?.errorCode == 403)
+
+        let bind: [STUNAttribute] = [.channelNumber(0x4000), .xorPeerAddress(media)]
+        #expect(dialogue.request(.channelBind, bind, as: login, from: owner)?.errorCode == nil)
+        let path = FiveTuple(.udp, local: media, remote: relayed)
+        #expect(dialogue.receive([0x40, 0, 0, 1, 7], from: owner) == .datagram([7], on: path))
+        let expected = TURNServer.Passage.open(TURNWrapping(owner, channel: 0x4000))
+        #expect(dialogue.server.pass(path, packets: 1, bytes: 1, at: dialogue.now) == expected)
+
+        // Without the attribute it is an IPv4 one (RFC 8656 §7.2), whose peers are IPv4 ones.
+        let plain = try #require(dialogue.allocate(as: login, from: client(2))?.relayed)
+        #expect(!plain.ip.isIPv6)
+        let peer = STUNAttribute.xorPeerAddress(media)
+        #expect(dialogue.request(.createPermission, [peer], as: login, from: client(2))?.errorCode == 443)
     }
 
     @Test func `requests without an allocation get 437`() {
@@ -330,7 +271,9 @@ extension STUNMessage {
             relayed: RelayedAddress.address(1, for: .udp),
             login: login,
             transactionID: .init(high: 0, low: 0),
-            expiresAt: now + .seconds(3_600)
+            limits: .init(),
+            lifetime: .seconds(3_600),
+            at: now
         )
         let first = client().path.local
         #expect(allocation.bind(0x4000, to: first, at: now) == true)
@@ -351,39 +294,6 @@ extension STUNMessage {
         _ = dialogue.allocate(as: login, from: client())
         let attributes: [STUNAttribute] = [.channelNumber(number), .xorPeerAddress(dialogue.media)]
         #expect(dialogue.request(.channelBind, attributes, as: login, from: client())?.errorCode == code)
-    }
-
-    @Test func `a user, an address and the server have only so many allocations`() {
-        var limits = TURNServer.Limits()
-        limits.perUser = 3
-        limits.perAddress = 5
-        limits.total = 7
-        let dialogue = Dialogue(limits: limits)
-        func code(_ user: String, _ port: UInt16, ip: UInt32 = 0xC633_6407) -> Int? {
-            dialogue.allocate(as: dialogue.login(user: user), from: client(port, ip: ip))?.errorCode
-        }
-        #expect((1...4).map { code("one", $0) } == [nil, nil, nil, 486])
-        #expect((5...7).map { code("two", $0) } == [nil, nil, 486])
-        #expect((1...3).map { code("three", $0, ip: 0xC633_6409) } == [nil, nil, 508])
-        #expect(dialogue.server.counters.overQuota == 3)
-        // What ran out counts no more.
-        dialogue.pass(.seconds(601))
-        #expect(code("one", 9) == nil)
-        #expect(dialogue.server.counters.allocations == 1)
-    }
-
-    @Test func `a flood without credentials is answered so often and no more, in little more than it costs`() throws {
-        let dialogue = Dialogue()
-        let request = dialogue.bytes(.allocate, [.requestedTransport(17)], as: nil)
-        var answers: [Int] = []
-        for port in UInt16(1)...2_000 {
-            if case .answer(let bytes) = dialogue.receive(request, from: client(port)) { answers.append(bytes.count) }
-        }
-        #expect(answers.count == 100)
-        // Headers of IP and UDP included, 28 bytes each way.
-        let largest = try #require(answers.max())
-        #expect(Double(largest + 28) / Double(request.count + 28) < 2.5)
-        #expect(dialogue.server.counters.allocations == 0)
     }
 
     @Test func `a closed connection takes its allocation with it`() {
@@ -417,12 +327,15 @@ extension STUNMessage {
         var seen: Set<TransportAddress> = []
         for carrier in RelayCarrier.allCases {
             for number in UInt32(0)..<20_000 {
-                let address = RelayedAddress.address(number &* 7, for: carrier)
-                #expect(RelayedAddress.carrier(of: address.ip) == carrier)
-                seen.insert(address)
+                for isIPv6 in [false, true] {
+                    let address = RelayedAddress.address(number &* 7, for: carrier, isIPv6: isIPv6)
+                    #expect(RelayedAddress.contains(address.ip) && address.ip.isIPv6 == isIPv6)
+                    #expect(RelayedAddress.carrier(of: address.ip) == carrier)
+                    seen.insert(address)
+                }
             }
         }
-        #expect(seen.count == 60_000)
+        #expect(seen.count == 120_000)
         #expect(RelayedAddress.carrier(of: IPAddress(v4: 0xC613_C000)) == nil)
         #expect(RelayedAddress.carrier(of: IPAddress(v4: 0xC612_0001)) == nil)
     }

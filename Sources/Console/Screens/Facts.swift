@@ -198,6 +198,7 @@ extension ConsoleModel {
         } else {
             facts.append(Fact("path", [pathSpan(viewer)]))
         }
+        facts += turnFacts(viewer)
         facts.append(
             Fact(
                 "sent",

@@ -154,8 +154,13 @@ extension ConsoleModel {
             kind: kind
         )
         pairTable(.pairs).draw(frame.draw(list, on: &canvas), on: &canvas)
-        guard let viewer = subjectViewer, inspector.height > 2 else { return }
-        drawLadder(viewer, inspector, kind, on: &canvas)
+        guard inspector.height > 2 else { return }
+        var ladder = inspector
+        if kind == .box, let turn = shown?.turn {
+            ladder.width = inspector.width * 45 / 100
+            drawTURN(turn, inspector.inset(left: ladder.width), kind, on: &canvas)
+        }
+        if let viewer = subjectViewer { drawLadder(viewer, ladder, kind, on: &canvas) }
     }
 
     func drawStreams(_ rect: Rect, on canvas: inout Canvas) {

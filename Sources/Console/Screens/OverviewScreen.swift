@@ -103,7 +103,7 @@ extension ConsoleModel {
         guard let pairs = shown?.pairs, !pairs.isEmpty else { return [] }
         let nominated = pairs.count { $0.isNominated }
         let failed = pairs.count { $0.state == "failed" }
-        return [Span("\(nominated) in use", .ok)]
+        return turnSummary + [Span("\(nominated) in use", .ok)]
             + (failed > 0 ? [Span(" · ", .dim), Span("\(failed) failed", .critical)] : [])
     }
 

@@ -206,7 +206,14 @@ final class DatagramSender {
             guard let connection = connections?[path] else { return counters.failed(entries.count) }
             return noteDropped(connection.send(entries, base), on: path)
         }
-        guard let wrapping = traversal?.wrapping(for: path) else { return counters.failed(entries.count) }
+        let bytes = entries.reduce(0) { $0 + $1.count }
+        let wrapping: TURNWrapping
+        switch traversal?.pass(path, packets: entries.count, bytes: bytes) {
+        case .open(let way): wrapping = way
+        case .full:
+            return noteDropped(entries.count, on: path)
+        case .closed, nil: return counters.failed(entries.count)
+        }
         let owner = wrapping.client
         guard owner.carrier == .udp else {
             guard let connection = connections?[owner.path] else { return counters.failed(entries.count) }

@@ -10,9 +10,13 @@ final class Traversal: Sendable {
     private let responder = Mutex(BindingResponder())
     private let server = Mutex<TURNServer?>(nil)
     private let listener = Mutex<TURNListener?>(nil)
+    private let expiry = Mutex<(@Sendable (String) -> Void)?>(nil)
 
     /// Offers TURN from now on; until then there is only STUN.
     func offer(_ server: TURNServer) { self.server.withLock { $0 = server } }
+
+    /// Calls `body` with every user that is turned away because its credentials have run out, on any thread.
+    func whenCredentialsExpire(_ body: @escaping @Sendable (String) -> Void) { expiry.withLock { $0 = body } }
 
     /// What becomes of a message that is no session's.
     func receive(_ message: ArraySlice<UInt8>, from client: TURNClient) -> TURNServer.Outcome {
@@ -24,15 +28,22 @@ final class Traversal: Sendable {
             return answer.map { .answer($0) } ?? .silence
         case .turn:
             let unixTime = MonotonicClock.wallMilliseconds() / 1_000
-            return server.withLock { $0?.receive(message, from: client, at: now, unixTime: unixTime) } ?? .silence
+            let (outcome, expired) = server.withLock { server in
+                (
+                    server?.receive(message, from: client, at: now, unixTime: unixTime) ?? .silence,
+                    server?.takeExpiredUsers() ?? []
+                )
+            }
+            if !expired.isEmpty, let report = expiry.withLock({ $0 }) { expired.forEach(report) }
+            return outcome
         case nil:
             return .silence
         }
     }
 
-    /// How datagrams of `path`, which leads to a relayed address, get to its owner.
-    func wrapping(for path: FiveTuple) -> TURNWrapping? {
-        server.withLock { $0?.wrapping(for: path, at: MonotonicClock.now()) }
+    /// Counts datagrams on `path`, which leads to a relayed address, and says how they get to its owner.
+    func pass(_ path: FiveTuple, packets: Int, bytes: Int) -> TURNServer.Passage {
+        server.withLock { $0?.pass(path, packets: packets, bytes: bytes, at: MonotonicClock.now()) } ?? .closed
     }
 
     /// Whether the client has an allocation.
@@ -43,8 +54,11 @@ final class Traversal: Sendable {
     /// The client's connection has closed.
     func closed(_ client: TURNClient) { server.withLock { $0?.closed(client) } }
 
-    /// What became of requests; `nil` without TURN.
+    /// What became of requests and data; `nil` without TURN.
     var counters: TURNServer.Counters? { server.withLock { $0?.counters } }
+
+    /// All allocations.
+    func allocations(at now: Instant) -> [AllocationStatus] { server.withLock { $0?.statuses(at: now) } ?? [] }
 
     // MARK: The extra port
 

@@ -4,7 +4,9 @@ import Wire
 
 /// Makes the list of STUN and TURN servers that a client is told of: ourselves, under the names it can use.
 struct ICEServerList: Sendable {
-    let credentials: RelayCredentials
+    let users: TURNUsers
+    /// How long credentials are good.
+    let validity: Duration
     let advertise: [IPAddress]
     /// The port of STUN and TURN.
     let port: UInt16
@@ -19,7 +21,10 @@ struct ICEServerList: Sendable {
     ///   - tlsPort: The HTTPS port as the client reached it; `nil` without TURN over TLS.
     func servers(for user: String, host: String, tlsPort: UInt16?, unixTime: Int64) -> [ICEServer] {
         let own = IPAddress(host) == nil ? advertise.first.map(Self.text) ?? host : Self.text(host)
-        let issued = credentials.issue(user: credentials.pseudonym(of: user), expiry: unixTime + Self.validity)
+        let issued = users.credentials.issue(
+            user: users.name(of: user, at: MonotonicClock.now()),
+            expiry: unixTime + validity.components.seconds
+        )
         var relays = ["turn:\(own):\(port)?transport=tcp"]
         if let tlsPort { relays.append("turns:\(Self.text(host)):\(tlsPort)?transport=tcp") }
         // By UDP the media port is no server for browsers, though it would answer. It carries nothing there that plain
@@ -38,7 +43,4 @@ struct ICEServerList: Sendable {
     private static func text(_ host: String) -> String { IPAddress(host).map(text) ?? host }
 
     private static func text(_ ip: IPAddress) -> String { ip.isIPv6 ? "[\(ip)]" : "\(ip)" }
-
-    /// A day: the page gets fresh ones every six hours.
-    private static let validity: Int64 = 24 * 3_600
 }

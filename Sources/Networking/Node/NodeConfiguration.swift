@@ -12,6 +12,8 @@ public struct NodeConfiguration: Sendable {
     public var media: String
     /// Where STUN and TURN are served besides the media port, in the configuration's form; `nil` for nowhere.
     public var turn: String?
+    /// How long TURN credentials are good: a day, of which the page gets fresh ones four times.
+    public var credentialValidity = Duration.seconds(24 * 3_600)
     /// Addresses under which clients reach us, besides the machine's own.
     public var advertise: [IPAddress]
     /// The cameras.

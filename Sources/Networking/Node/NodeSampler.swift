@@ -25,6 +25,7 @@ final class NodeSampler: Sendable {
     private let events: EventLog
     private let history: HistoryStore
     private let mediaListeners: [ListenerSnapshot]
+    private let turn: TURNSampler
 
     init(
         configuration: NodeConfiguration,
@@ -33,7 +34,8 @@ final class NodeSampler: Sendable {
         clock: RelayClock,
         events: EventLog,
         history: HistoryStore,
-        mediaListeners: [ListenerSnapshot]
+        mediaListeners: [ListenerSnapshot],
+        turn: TURNSampler
     ) {
         var node = NodeSnapshot(name: configuration.name, version: configuration.version, processID: getpid())
         node.delivery = configuration.delivery
@@ -52,6 +54,7 @@ final class NodeSampler: Sendable {
         self.events = events
         self.history = history
         self.mediaListeners = mediaListeners
+        self.turn = turn
     }
 
     /// The latest snapshot, for somebody who looks at `now`.
@@ -106,6 +109,8 @@ final class NodeSampler: Sendable {
         }
         let cameras = shards.flatMap(\.cameras).sorted { $0.id < $1.id }
         let viewers = shards.flatMap(\.viewers).sorted { ($1.age, $0.id) < ($0.age, $1.id) }
+        if isNewSecond { turn.users.keep(Set(viewers.map(\.id)), at: now) }
+        let allocations = turn.sample(at: now)
         let newest = events.current(Snapshot.eventLimit)
         let snapshot = state.withLock { state in
             if let process {
@@ -131,6 +136,7 @@ final class NodeSampler: Sendable {
                 cameras: cameras,
                 viewers: viewers,
                 pairs: shards.flatMap(\.pairs),
+                turn: allocations,
                 hls: shards.flatMap(\.hls).sorted { $0.id < $1.id },
                 operations: shards.flatMap(\.operations).sorted { $0.startedAt < $1.startedAt },
                 events: newest

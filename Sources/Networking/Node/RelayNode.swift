@@ -97,8 +97,10 @@ public final class RelayNode: ViewerService {
         let history = HistoryStore()
         let candidates = InterfaceAddresses.candidates(for: media.listen, advertise: configuration.advertise)
         let turn = try await offerTURN(configuration, media, candidates, loops[0], group)
+        let users = TURNUsers(credentials: turn.credentials)
         let iceServers = ICEServerList(
-            credentials: turn.credentials,
+            users: users,
+            validity: configuration.credentialValidity,
             advertise: configuration.advertise,
             port: turn.listener?.listen.port ?? media.localAddress.port,
             mediaPort: media.localAddress.port
@@ -111,7 +113,8 @@ public final class RelayNode: ViewerService {
             events: events,
             history: history,
             mediaListeners: ["media/udp", "media/tcp"].map { .init(name: $0, address: media.listen.description) }
-                + (turn.listener.map { [.init(name: "turn", address: $0.listen.description)] } ?? [])
+                + (turn.listener.map { [.init(name: "turn", address: $0.listen.description)] } ?? []),
+            turn: TURNSampler(traversal: media.traversal, users: users)
         )
         let cameras = configuration.cameras.sorted { $0.name < $1.name }
         var cameraShards: [String: Int] = [:]
@@ -181,6 +184,10 @@ public final class RelayNode: ViewerService {
             history: history
         )
         media.whenClosed { [weak node] in node?.mediaClosed() }
+        media.traversal.whenCredentialsExpire { [weak node] user in
+            guard let viewer = users.viewer(behind: user) else { return }
+            node?.credentialsExpired(of: viewer)
+        }
         return node
     }
 
@@ -216,6 +223,13 @@ public final class RelayNode: ViewerService {
         try channel.pipeline.syncOperations.addHandler(
             MediaConnectionHandler(plane: media, carrier: .tls, framing: .selfDelimiting)
         )
+    }
+
+    private func credentialsExpired(of viewer: String) {
+        guard let shard = shard(viewer: viewer) else { return }
+        shard.loop.execute {
+            shard.driver.value.perform { relay, now, _ in relay.credentialsExpired(of: viewer, at: now) }
+        }
     }
 
     private func mediaClosed() {

@@ -13,7 +13,9 @@ extension RelayShard {
         end: AttemptFacts.End? = nil,
         at now: Instant
     ) -> AttemptFacts {
-        AttemptFacts(
+        // A client asks for its allocations before it makes the offer they belong to.
+        let expired = viewer.credentialsExpiredAt.flatMap { $0 >= status.ladder.offer - .seconds(30) ? $0 : nil }
+        return AttemptFacts(
             status: status,
             end: end,
             at: now,
@@ -21,9 +23,13 @@ extension RelayShard {
             clientAddress: viewer.remote,
             report: viewer.report?.peer,
             firstFrame: viewer.peerFirstFrameAt,
-            isCameraLive: viewer.camera.state == .live
+            isCameraLive: viewer.camera.state == .live,
+            credentialsExpired: expired
         )
     }
+
+    /// Our TURN server has turned this viewer away because its credentials had run out.
+    public func credentialsExpired(of viewer: String, at now: Instant) { viewers[viewer]?.credentialsExpiredAt = now }
 
     /// What is wrong with a viewer's WebRTC session, or was with the last one while there is no better.
     func verdict(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> Verdict? {

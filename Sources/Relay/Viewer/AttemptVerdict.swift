@@ -30,7 +30,8 @@ extension Verdict {
                 case .flowing: Self.undecoded(facts, waited)
                 }
             }
-        guard let verdict = ofStage ?? facts.end.map({ Self.ended($0, facts) }) ?? Self.detour(facts) else {
+        let other = Self.runOut(facts) ?? facts.end.map { Self.ended($0, facts) } ?? Self.detour(facts)
+        guard let verdict = ofStage ?? other else {
             return nil
         }
         self = verdict
@@ -113,28 +114,46 @@ extension Verdict {
     }
 
     private static func turnFailure(_ facts: AttemptFacts) -> Verdict? {
-        guard let code = facts.report?.serverError else { return nil }
-        let evidence = ["the page's TURN server answered \(code)", "0 checks received in \(facts.age.tenths) s"]
-        if facts.report?.areCredentialsExpired == true {
-            return Verdict(
-                .turnExpired,
-                .warning,
-                .turn,
-                "TURN credentials expired",
-                evidence: evidence,
-                remedy: "Reload the page, which brings new ones; if it comes back, compare the clocks."
-            )
+        let code = facts.report?.serverError
+        let checks = "0 checks received in \(facts.age.tenths) s"
+        let answer = code.map { ["the page's TURN server answered \($0)"] } ?? []
+        if facts.credentialsExpired != nil || code != nil && facts.report?.areCredentialsExpired == true {
+            return expired(facts, answer + [checks])
         }
         // 701: the server was not reached at all, which is what a blocked network looks like and no news.
-        guard code != 701 else { return nil }
+        guard let code, code != 701 else { return nil }
         return Verdict(
             .turnFailed,
             .warning,
             .turn,
             "TURN refused the client: \(code)",
-            evidence: evidence,
+            evidence: answer + [checks],
             remedy: "Reload the page; look for a TURN quota that is used up."
         )
+    }
+
+    private static func expired(_ facts: AttemptFacts, _ evidence: [String]) -> Verdict {
+        let refusal = facts.credentialsExpired.map {
+            ["our TURN server turned it away \((facts.at - $0).inSeconds.tenths) s ago: its credentials had run out"]
+        }
+        return Verdict(
+            .turnExpired,
+            .warning,
+            .turn,
+            "TURN credentials expired",
+            evidence: (refusal ?? []) + evidence,
+            remedy: "Reload the page, which brings new ones; if it comes back, compare the clocks."
+        )
+    }
+
+    /// Media goes, or went until the client or its allocation ended, through TURN on credentials that are not taken any
+    /// more.
+    private static func runOut(_ facts: AttemptFacts) -> Verdict? {
+        guard facts.credentialsExpired != nil, let pair = facts.selectedPair, pair.remote.kind == .relayed else {
+            return nil
+        }
+        if case .relay = facts.end { return nil }
+        return expired(facts, ["media \(facts.end == nil ? "goes" : "went") by TURN to \(pair.remote.address)"])
     }
 
     private static func unchosen(_ facts: AttemptFacts, _ waited: Double) -> Verdict {

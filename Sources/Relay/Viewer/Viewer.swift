@@ -60,6 +60,8 @@ final class Viewer: Scheduled {
     var offeredAt: Instant?
     /// When the first frame of the newest session was decoded, as the page measured it.
     var peerFirstFrameAt: Instant?
+    /// When our TURN server last turned it away because its credentials had run out.
+    var credentialsExpiredAt: Instant?
     /// What was wrong with its last WebRTC session that ended; `nil` when nothing was.
     var lastVerdict: Verdict?
     /// Bytes sent by earlier peers of this viewer.

@@ -20,6 +20,8 @@ public struct Snapshot: Codable, Sendable {
     public var viewers: [ViewerSnapshot]
     /// All candidate pairs of living WebRTC viewers.
     public var pairs: [PairSnapshot]
+    /// The TURN server; `nil` where there is none.
+    public var turn: TURNSnapshot?
     /// All HLS streams being made.
     public var hls: [HLSSnapshot]
     /// Operations that run, and those that ended in the last 15 s.
@@ -38,6 +40,7 @@ public struct Snapshot: Codable, Sendable {
         cameras: [CameraSnapshot] = [],
         viewers: [ViewerSnapshot] = [],
         pairs: [PairSnapshot] = [],
+        turn: TURNSnapshot? = nil,
         hls: [HLSSnapshot] = [],
         operations: [OperationSnapshot] = [],
         events: [EventSnapshot] = []
@@ -48,6 +51,7 @@ public struct Snapshot: Codable, Sendable {
         self.cameras = cameras
         self.viewers = viewers
         self.pairs = pairs
+        self.turn = turn
         self.hls = hls
         self.operations = operations
         self.events = events

@@ -32,6 +32,7 @@ enum RelayFixture {
             cameras: counted,
             viewers: viewerList,
             pairs: viewerList.filter { $0.delivery == .webrtc }.flatMap { pairs($0, second) },
+            turn: turn(viewerList),
             hls: counted.filter { [.live, .stalled].contains($0.state) }.prefix(40).enumerated().map {
                 stream($0.offset, $0.element, second)
             },
@@ -185,7 +186,7 @@ enum RelayFixture {
         viewer.age = 40 + Double(number) * 97 + second
         viewer.bitrate = (3.9 + wave(second, Double(number)) * 0.2) * 1e6
         viewer.bytes = UInt64(120_000_000 + number * 7_000_000)
-        viewer.path = isHLS ? "hls/https" : number % 9 == 8 ? "host/tcp" : "prflx/udp"
+        viewer.path = isHLS ? "hls/https" : number % 9 == 8 ? "host/tcp" : number == 2 ? "relay/udp" : "prflx/udp"
         viewer.roundTrip = isHLS ? nil : Double(3 + number * 7 % 90)
         viewer.loss = isHLS ? nil : Double(number % 5) * 0.1
         viewer.jitter = isHLS ? nil : 4
@@ -256,6 +257,36 @@ enum RelayFixture {
         return viewer
     }
 
+    /// A server that one viewer uses by TLS, having tried TCP, and somebody unknown.
+    static func turn(_ viewers: [ViewerSnapshot]) -> TURNSnapshot {
+        var turn = TURNSnapshot()
+        (turn.allocated, turn.challenged) = (31, 40)
+        turn.refused = .init(unauthorized: 2, expired: 1, forbidden: 4, overQuota: 3, staleNonce: 12)
+        turn.toClients = .init(packets: 1_812_000, bytes: 2_100_000_000, dropped: 18)
+        turn.fromClients = .init(packets: 21_000, bytes: 1_900_000)
+        let viewer = viewers.first { $0.path == "relay/udp" }
+        func allocation(_ id: String, _ viewer: String?, _ transport: String, _ client: String) -> AllocationSnapshot {
+            AllocationSnapshot(
+                id: id,
+                viewer: viewer,
+                user: "6d5c1f0e9b2a7788",
+                transport: "turn/\(transport)",
+                client: client,
+                server: "198.51.100.4:443",
+                age: 41,
+                remaining: 559
+            )
+        }
+        turn.allocations = [allocation("198.19.0.9:49152", nil, "udp", "192.0.2.77:61001")]
+        guard let viewer else { return turn }
+        var used = allocation("198.19.128.7:49153", viewer.id, "tls", "\(viewer.remote):50319")
+        (used.permissions, used.channels) = (1, 1)
+        used.toClient = .init(packets: 110_000, bytes: viewer.bytes, dropped: 18)
+        used.fromClient = .init(packets: 900, bytes: 81_000)
+        turn.allocations += [allocation("198.19.64.6:49152", viewer.id, "tcp", "\(viewer.remote):50318"), used]
+        return turn
+    }
+
     static func pairs(_ viewer: ViewerSnapshot, _ second: Double) -> [PairSnapshot] {
         func pair(_ number: Int, _ remote: String, _ state: String, transport: String = "udp") -> PairSnapshot {
             PairSnapshot(
@@ -275,9 +306,9 @@ enum RelayFixture {
         }
         var nominated = pair(
             0,
-            "prflx \(viewer.remote):50312",
+            viewer.path == "relay/udp" ? "relay 198.19.128.7:49153" : "prflx \(viewer.remote):50312",
             "succeeded",
-            transport: viewer.path == "host/tcp" ? "tcp" : "udp"
+            transport: viewer.path == "relay/udp" ? "turn/tls" : viewer.path == "host/tcp" ? "tcp" : "udp"
         )
         nominated.isNominated = true
         nominated.roundTrip = viewer.roundTrip
