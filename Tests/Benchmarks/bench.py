@@ -229,12 +229,28 @@ class Bench:
                 # A relay of its own for each row, so that memory is not what an earlier row left behind.
                 with self.signalbox({"cam": f"rtsp://127.0.0.1:{camera}/cam"}) as (server, http):
                     rows.append(self.fanout(server, f"{http}/cam/whep", viewers, "signalbox"))
+                rows[-1]["bare_cpu_s_per_gb"] = self.bare(viewers)
                 show_fanout(rows[-1], head=viewers == self.options.viewers[0])
                 if binary:
                     with self.mediamtx(binary, camera) as (server, http):
                         rows.append(self.fanout(server, f"{http}/cam/whep", viewers, "mediamtx"))
                     show_fanout(rows[-1])
         return rows
+
+    def bare(self, viewers: int) -> float:
+        """CPU seconds per GB of encrypting and sending alone, at the fan-out's rhythm and to as many sockets."""
+        sink = Child([self.program, "sink", "--viewers", str(viewers)])
+        try:
+            ports = [str(port) for port in sink.answer(10)["ports"]]
+            seconds = self.options.seconds
+            say(f"bare: {viewers} sockets for {seconds} s")
+            sender = Child([self.program, "bare", "--seconds", str(seconds), *ports])
+            try:
+                return sender.answer(seconds + 10)["cpu_s_per_gb"]
+            finally:
+                sender.close()
+        finally:
+            sink.close()
 
     def ingest(self) -> dict[str, Any]:
         count = self.options.cameras
@@ -272,7 +288,7 @@ def pair(values: dict[str, float] | None, first: str, second: str) -> str:
 
 
 COLUMNS = [
-    ("server", 10), ("viewers", 8), ("CPU s/GB", 9), ("cores", 7), ("pkt/core-s", 11), ("kB/viewer", 10),
+    ("server", 10), ("viewers", 8), ("CPU s/GB", 9), ("bare", 6), ("cores", 7), ("pkt/core-s", 11), ("kB/viewer", 10),
     ("1st RTP ms", 14), ("1st key ms", 15), ("inter ms", 13), ("key ms", 13), ("lost", 6),
 ]
 
@@ -284,10 +300,12 @@ def line(cells: list[str]) -> None:
 def show_fanout(row: dict[str, Any], head: bool = False) -> None:
     done()
     if head:
-        print("\nfan-out; times: median / p95 from the offer; added latency: p50 / p99, camera's send to viewer's kernel")
+        print("\nfan-out; times: median / p95 from the offer; added latency: p50 / p99, camera's send to viewer's kernel;"
+              "\nbare: CPU s/GB of AES-GCM and one segmented send a viewer and picture, at the same rhythm, with nothing else")
         line([name for name, _ in COLUMNS])
     line([
-        row["server"], str(row["viewers"]), figure(row["cpu_s_per_gb"], 2), figure(row["cores"], 2),
+        row["server"], str(row["viewers"]), figure(row["cpu_s_per_gb"], 2), figure(row.get("bare_cpu_s_per_gb"), 2),
+        figure(row["cores"], 2),
         figure(row["packets_per_core_s"], 0), figure(row["kb_per_viewer"], 0),
         pair(row["joined"]["first_packet_ms"], "p50", "p95"), pair(row["joined"]["first_keyframe_ms"], "p50", "p95"),
         pair(row["latency_inter_ms"], "p50", "p99"), pair(row["latency_keyframe_ms"], "p50", "p99"), str(row["lost"]),

@@ -5,7 +5,10 @@ import ArgumentParser
     static let configuration = CommandConfiguration(
         commandName: "signalbox-bench",
         abstract: "Loads a WebRTC server, and measures what a packet costs.",
-        subcommands: [LoadCommand.self, ChurnCommand.self, CameraCommand.self, MicroCommand.self]
+        subcommands: [
+            LoadCommand.self, ChurnCommand.self, CameraCommand.self, MicroCommand.self, SinkCommand.self,
+            BareCommand.self,
+        ]
     )
 }
 
