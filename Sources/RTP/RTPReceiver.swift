@@ -111,7 +111,7 @@ public struct RTPReceiver: Sendable {
     }
 
     /// Takes one RTP packet and appends what is now in order to `packets`.
-    public mutating func receive(_ packet: [UInt8], at now: Instant, into packets: inout [ReceivedPacket]) {
+    public mutating func receive(_ packet: ArraySlice<UInt8>, at now: Instant, into packets: inout [ReceivedPacket]) {
         let header: RTPHeader
         do throws(RTPParseError) {
             header = try RTPHeader(parsing: packet)

@@ -82,7 +82,7 @@ public struct TrackIngest: Sendable {
     ///   - packets: Receives the stream's packets that are ready.
     ///   - notices: Receives what was learned.
     public mutating func receive(
-        _ rtp: [UInt8],
+        _ rtp: ArraySlice<UInt8>,
         at now: Instant,
         into packets: inout [StreamPacket],
         notices: inout [IngestNotice]
@@ -98,7 +98,7 @@ public struct TrackIngest: Sendable {
     /// Takes one RTCP packet of the camera.
     ///
     /// - Throws: ``RTCPParseError`` when it is none; a camera session goes on regardless.
-    public mutating func receiveRTCP(_ rtcp: [UInt8], at now: Instant) throws(RTCPParseError) {
+    public mutating func receiveRTCP(_ rtcp: ArraySlice<UInt8>, at now: Instant) throws(RTCPParseError) {
         for case .senderReport(let report) in try RTCPPacket.parse(rtcp) {
             receiver.received(senderReport: report, at: now)
             if receiver.ssrc == report.ssrc { timeline.received(senderReport: report) }

@@ -65,7 +65,7 @@ struct MediaRouting: Sendable {
     }
 
     /// Finds the track of an interleaved packet.
-    mutating func route(channel: UInt8, payload: [UInt8]) -> Route {
+    mutating func route(channel: UInt8, payload: ArraySlice<UInt8>) -> Route {
         let entry = channels[Int(channel)]
         guard entry < firstMark else { return learn(channel, payload, isNew: entry == unassigned) }
         let track = Int(entry >> 1)
@@ -75,17 +75,18 @@ struct MediaRouting: Sendable {
 
     /// A camera that ignores the channels agreed is recognised by the payload type, as long as nothing has come on the
     /// channel agreed.
-    private mutating func learn(_ channel: UInt8, _ payload: [UInt8], isNew: Bool) -> Route {
+    private mutating func learn(_ channel: UInt8, _ payload: ArraySlice<UInt8>, isNew: Bool) -> Route {
         channels[Int(channel)] = unknown
-        guard payload.count >= 12, payload[0] >> 6 == 2 else { return .unknown(isNew: isNew) }
+        guard payload.count >= 12, payload[payload.startIndex] >> 6 == 2 else { return .unknown(isNew: isNew) }
         if isRTCP(payload) {
             let neighbour = channel == 0 ? unassigned : channels[Int(channel) - 1]
             guard neighbour < firstMark, neighbour & 1 == 0 else { return .unknown(isNew: isNew) }
             channels[Int(channel)] = neighbour | 1
             return .rtcp(track: Int(neighbour >> 1))
         }
+        let type = payload[payload.startIndex + 1] & 0x7F
         let candidates = paths.indices.filter {
-            paths[$0].isSetUp && !paths[$0].hasPackets && paths[$0].track.payloadType == payload[1] & 0x7F
+            paths[$0].isSetUp && !paths[$0].hasPackets && paths[$0].track.payloadType == type
         }
         guard candidates.count == 1, let track = candidates.first else { return .unknown(isNew: isNew) }
         channels[Int(channel)] = UInt8(truncatingIfNeeded: track << 1)
@@ -145,4 +146,6 @@ private let unknown: UInt8 = 0xFE
 private let firstMark: UInt8 = 0xFE
 
 /// Whether the packet is RTCP: packet types 200–207, which as RTP would be payload types 72–79 with a marker, never used.
-private func isRTCP(_ packet: [UInt8]) -> Bool { packet.count >= 2 && (200...207).contains(packet[1]) }
+private func isRTCP(_ packet: ArraySlice<UInt8>) -> Bool {
+    packet.count >= 2 && (200...207).contains(packet[packet.startIndex + 1])
+}

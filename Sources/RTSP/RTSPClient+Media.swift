@@ -90,7 +90,7 @@ extension RTSPClient {
 
     mutating func receivedInterleaved(
         _ channel: UInt8,
-        _ payload: [UInt8],
+        _ payload: ArraySlice<UInt8>,
         at now: Instant,
         into effects: inout [RTSPEffect]
     ) {

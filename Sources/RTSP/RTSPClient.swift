@@ -169,10 +169,10 @@ public struct RTSPClient: Sendable {
         }
         session.hasDatagrams = true
         if isRTCP {
-            effects.append(.rtcp(track: track, bytes))
+            effects.append(.rtcp(track: track, bytes[...]))
         } else {
             routing.received(track: track, at: now)
-            effects.append(.rtp(track: track, bytes))
+            effects.append(.rtp(track: track, bytes[...]))
         }
     }
 

@@ -106,10 +106,11 @@ public enum RTSPEffect: Equatable, Sendable {
     case described([RTSPTrack])
     /// The camera has agreed to send the tracks given.
     case playing(transport: RTSPTransport, tracks: [RTSPTrack])
-    /// An RTP packet of a track; may come before `playing`.
-    case rtp(track: Int, [UInt8])
-    /// An RTCP packet of a track.
-    case rtcp(track: Int, [UInt8])
+    /// An RTP packet of a track; may come before `playing`. Over TCP it is still in the decoder's buffer: let go of it
+    /// before handing in more bytes, or the buffer is copied.
+    case rtp(track: Int, ArraySlice<UInt8>)
+    /// An RTCP packet of a track, as above.
+    case rtcp(track: Int, ArraySlice<UInt8>)
     /// Something to tell the operator.
     case report(RTSPNotice)
     /// The session is over: close the connection and the ports after writing what was asked before. Comes exactly once

@@ -6,8 +6,9 @@ public enum RTSPIncoming: Equatable, Sendable {
     case response(RTSPResponse)
     /// A request of the peer's.
     case request(RTSPRequest)
-    /// An RTP or RTCP packet (RFC 2326 §10.12).
-    case interleaved(channel: UInt8, payload: [UInt8])
+    /// An RTP or RTCP packet (RFC 2326 §10.12), still in the decoder's buffer: let go of it before pushing more, or the
+    /// buffer is copied.
+    case interleaved(channel: UInt8, payload: ArraySlice<UInt8>)
 }
 
 /// Why the connection cannot be read any further.
@@ -33,8 +34,8 @@ public enum RTSPDecodingError: Error, Equatable, Sendable {
 /// Splits the bytes of an RTSP connection into messages and interleaved packets, however they arrive.
 ///
 /// Cameras send NUL padding, stray line ends and, after a partial write, garbage; the decoder skips these until it finds
-/// something that can only be a frame or a message, and counts what it skipped. An interleaved packet costs one allocation
-/// (its payload) and one copy; nothing is looked at byte by byte.
+/// something that can only be a frame or a message, and counts what it skipped. An interleaved packet costs one copy and no
+/// allocation; nothing is looked at byte by byte.
 public struct RTSPDecoder: Sendable {
     /// Longest request or status line.
     public static let maximumLineBytes = 4 * 1024
@@ -118,7 +119,7 @@ public struct RTSPDecoder: Sendable {
                 guard buffer.count >= end else { return nil }
                 let frame = RTSPIncoming.interleaved(
                     channel: buffer[position + 1],
-                    payload: Array(buffer[(position + 4)..<end])
+                    payload: buffer[(position + 4)..<end]
                 )
                 position = end
                 synchronised()

@@ -9,7 +9,7 @@ extension Peer {
     /// Each packet is copied once, into `output`, and encrypted there. Video that arrives while a replayed cache is
     /// still being paced out queues behind it; audio never waits. Before the first random access point, video is
     /// skipped.
-    public func send(_ packets: ArraySlice<StreamPacket>, at now: Instant, into output: inout DatagramQueue) {
+    public func send(_ packets: Span<StreamPacket>, at now: Instant, into output: inout DatagramQueue) {
         guard case .ready(let media) = phase, !media.isSuspended else { return }
         releaseBurst(at: now, into: &output)
         var byteCount = 0
@@ -19,12 +19,14 @@ extension Peer {
         swap(&tracks, &self.tracks)
         var history = TransportHistory()
         swap(&history, &self.history)
-        for packet in packets {
-            guard packet.track >= 0, packet.track < trackIndex.count, trackIndex[packet.track] >= 0 else { continue }
-            let index = trackIndex[packet.track]
-            guard admit(packet, &tracks[index], at: now) else { continue }
+        // By index: a loop variable would be a copy, which counts a reference to the payload up and down.
+        for position in packets.indices {
+            let track = packets[position].track
+            guard track >= 0, track < trackIndex.count, trackIndex[track] >= 0 else { continue }
+            let index = trackIndex[track]
+            guard admit(packets[position], &tracks[index], at: now) else { continue }
             let count = tracks[index].send(
-                packet,
+                packets[position],
                 with: media.sender,
                 on: media.path,
                 at: now,
@@ -43,8 +45,11 @@ extension Peer {
 
     /// Sends live packets; call once per batch of the stream.
     public func send(_ packets: [StreamPacket], at now: Instant, into output: inout DatagramQueue) {
-        send(packets[...], at: now, into: &output)
+        send(packets.span, at: now, into: &output)
     }
+
+    /// Whether packets wait here for their time to leave, which live ones may bring forward in ``nextDeadline``.
+    public var hasQueue: Bool { burst.nextTick != nil }
 
     /// Whether a live packet goes out now. Video that has to wait is queued here.
     private func admit(_ packet: StreamPacket, _ track: inout OutgoingTrack, at now: Instant) -> Bool {

@@ -41,7 +41,7 @@ struct RetransmissionRing {
     }
 
     /// Adds the packet with the sequence number after the previous one's.
-    mutating func store(_ entry: Entry, sequence: UInt16) {
+    mutating func store(_ entry: consuming Entry, sequence: UInt16) {
         guard capacity > 0 else { return }
         newest = sequence
         if entries.count == capacity, capacity < Self.maximumEntries,

@@ -46,7 +46,7 @@ import Wire
         private static func describe(_ event: CameraConnection.Event) -> String {
             switch event {
             case .connected: "connected"
-            case .received(let bytes): "received \(String(decoding: bytes, as: UTF8.self))"
+            case .received(let bytes): "received \(String(buffer: bytes))"
             case .ports(let track, let port): "ports \(track) \(port.map { "\($0)" } ?? "none")"
             case .datagrams(let batch):
                 batch.map { "\($0.isRTCP ? "rtcp" : "rtp") \($0.track) \($0.fromPort) \($0.bytes)" }.joined(

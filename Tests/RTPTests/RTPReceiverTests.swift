@@ -27,7 +27,7 @@ import Wire
         }
 
         mutating func feed(_ packet: [UInt8], at milliseconds: Int = 0) {
-            receiver.receive(packet, at: .zero + .milliseconds(milliseconds), into: &out)
+            receiver.receive(packet[...], at: .zero + .milliseconds(milliseconds), into: &out)
         }
 
         var sequences: [Int] { out.map { Int($0.sequenceNumber) } }

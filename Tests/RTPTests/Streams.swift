@@ -85,7 +85,7 @@ struct Bench {
 
     init(_ ingest: TrackIngest) { self.ingest = ingest }
 
-    mutating func receive(_ rtp: [UInt8]) { ingest.receive(rtp, at: now, into: &packets, notices: &notices) }
+    mutating func receive(_ rtp: [UInt8]) { ingest.receive(rtp[...], at: now, into: &packets, notices: &notices) }
 
     mutating func send(_ payload: [UInt8], marker: Bool = false) { receive(camera.packet(payload, marker: marker)) }
 

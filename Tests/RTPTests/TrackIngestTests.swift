@@ -86,12 +86,12 @@ import Wire
             pictures.timestamp = UInt32(second * 90_000)
             sound.timestamp = UInt32(second * 8_000)
             tracks[0].receive(
-                pictures.packet(NAL.idr(90)),
+                pictures.packet(NAL.idr(90))[...],
                 at: now + .milliseconds(150),
                 into: &packets,
                 notices: &notices
             )
-            tracks[1].receive(sound.packet([1, 2, 3]), at: now, into: &packets, notices: &notices)
+            tracks[1].receive(sound.packet([1, 2, 3])[...], at: now, into: &packets, notices: &notices)
             for (index, camera) in [pictures, sound].enumerated() {
                 let report = RTCPPacket.senderReport(
                     .init(
@@ -102,7 +102,7 @@ import Wire
                         byteCount: 0
                     )
                 )
-                try tracks[index].receiveRTCP(RTCPPacket.serialize([report]), at: now)
+                try tracks[index].receiveRTCP(RTCPPacket.serialize([report])[...], at: now)
             }
             TrackIngest.align(&tracks)
         }
@@ -146,7 +146,7 @@ import Wire
                 if let deadline = bench.ingest.nextDeadline, deadline <= bench.now {
                     bench.ingest.handleTimeout(at: bench.now, into: &bench.packets, notices: &bench.notices)
                 }
-                try? bench.ingest.receiveRTCP(input, at: bench.now)
+                try? bench.ingest.receiveRTCP(input[...], at: bench.now)
             }
             bench.checkInvariants()
             _ = bench.units

@@ -44,7 +44,7 @@ import Wire
         try camera.send(interleavedFrame(channel: audio, payload: rtpPacket(8)))
         #expect(
             camera.effects.suffix(3)
-                == [.rtp(track: 0, rtpPacket()), .rtcp(track: 0, [0x80, 200, 0, 6]), .rtp(track: 1, rtpPacket(8))]
+                == [.rtp(track: 0, rtpPacket()[...]), .rtcp(track: 0, [0x80, 200, 0, 6]), .rtp(track: 1, rtpPacket(8)[...])]
         )
     }
 
@@ -128,7 +128,7 @@ import Wire
         }
         try camera.input { $0.receivedDatagram(track: 0, isRTCP: false, from: 10_000, rtpPacket(), at: $1, into: &$2) }
         try camera.input { $0.receivedDatagram(track: 1, isRTCP: true, from: 10_003, [1], at: $1, into: &$2) }
-        #expect(camera.effects.suffix(2) == [.rtp(track: 0, rtpPacket()), .rtcp(track: 1, [1])])
+        #expect(camera.effects.suffix(2) == [.rtp(track: 0, rtpPacket()[...]), .rtcp(track: 1, [1])])
         try camera.input { client, _, effects in client.sendRTCP(track: 1, [0x81, 201], into: &effects) }
         #expect(camera.effects.last == .sendDatagram(track: 1, isRTCP: true, port: 10_003, bytes: [0x81, 201]))
     }

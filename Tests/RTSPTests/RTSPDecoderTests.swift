@@ -80,7 +80,7 @@ import Testing
         var decoder = RTSPDecoder()
         let good = interleavedFrame(channel: 0, payload: packet)
         let result = try decode(good + garbage + good + good, chunk: chunk, with: &decoder)
-        #expect(result == Array(repeating: .interleaved(channel: 0, payload: packet), count: 3))
+        #expect(result == Array(repeating: .interleaved(channel: 0, payload: packet[...]), count: 3))
         #expect(decoder.discardedBytes == garbage.count)
     }
 

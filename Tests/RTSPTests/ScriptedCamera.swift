@@ -54,7 +54,7 @@ struct ScriptedCamera {
         effects.compactMap { if case .report(let notice) = $0 { notice } else { nil } }
     }
     func packets(_ track: Int) -> [[UInt8]] {
-        effects.compactMap { if case .rtp(track, let bytes) = $0 { bytes } else { nil } }
+        effects.compactMap { if case .rtp(track, let bytes) = $0 { Array(bytes) } else { nil } }
     }
 
     /// Connects and lets the dialogue run until nobody has anything to say.

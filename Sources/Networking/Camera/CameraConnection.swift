@@ -16,7 +16,7 @@ final class CameraConnection {
         /// TCP (and TLS, where asked for) stands.
         case connected
         /// Bytes of the TCP connection, everything one read brought.
-        case received([UInt8])
+        case received(ByteBuffer)
         /// The track's RTP port (RTCP is the next one), or `nil` when none could be bound.
         case ports(track: Int, rtpPort: UInt16?)
         /// What came on the UDP ports with one read.
@@ -41,7 +41,7 @@ final class CameraConnection {
     private let report: (Event) -> Void
     private var state: State = .connecting
     private var channel: (any Channel)?
-    private var received: [UInt8] = []
+    private var received: ByteBuffer?
     private var unwrittenBytes = 0
     private var handshakeTimer: Scheduled<Void>?
     private var ports: [Int: CameraPorts] = [:]
@@ -158,18 +158,14 @@ final class CameraConnection {
     }
 
     fileprivate func read(_ buffer: ByteBuffer) {
-        if received.isEmpty {
-            received = Array(buffer.readableBytesView)
-        } else {
-            received.append(contentsOf: buffer.readableBytesView)
-        }
+        // One read is one buffer, but for TLS, which hands out record by record.
+        if received == nil { received = buffer } else { received?.writeImmutableBuffer(buffer) }
     }
 
     fileprivate func readComplete() {
-        guard !received.isEmpty else { return }
-        let bytes = received
-        received = []
-        if state == .open { report(.received(bytes)) }
+        guard let buffer = received else { return }
+        received = nil
+        if state == .open { report(.received(buffer)) }
     }
 
     fileprivate func broke(_ error: any Error) { end(.failed(ConnectionFailure(error, host: target.host))) }

@@ -301,8 +301,10 @@ final class ShardDriver {
             switch event {
             case .connected:
                 shard.cameraConnected(camera, attempt: attempt, at: now, into: &effects)
-            case .received(let bytes):
-                shard.cameraReceived(bytes, camera: camera, attempt: attempt, at: now, into: &effects)
+            case .received(let buffer):
+                buffer.withUnsafeReadableBytes { bytes in
+                    shard.cameraReceived(bytes, camera: camera, attempt: attempt, at: now, into: &effects)
+                }
             case .ports(let track, let port):
                 shard.cameraPorts(
                     camera: camera,

@@ -37,6 +37,17 @@ extension RelayShard {
         at now: Instant,
         into effects: inout [ShardEffect]
     ) {
+        bytes.withUnsafeBytes { cameraReceived($0, camera: camera, attempt: attempt, at: now, into: &effects) }
+    }
+
+    /// Bytes came on the TCP connection; they are copied.
+    public func cameraReceived(
+        _ bytes: UnsafeRawBufferPointer,
+        camera: String,
+        attempt: UInt64,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
         guard let camera = current(camera, attempt) else { return }
         drive(camera, at: now, into: &effects) { client, list in client.received(bytes, at: now, into: &list) }
     }

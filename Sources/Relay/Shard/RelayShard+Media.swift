@@ -17,11 +17,27 @@ extension RelayShard {
         // Taken out for the call so that the session is not copied.
         camera.client = nil
         var list: [RTSPEffect] = []
+        swap(&list, &rtspEffects)
+        var admitted: [StreamPacket] = []
+        swap(&admitted, &admittedPackets)
         input(&client, &list)
         camera.client = client
-        let attempt = camera.attempt
+        carryOut(list, of: camera, at: now, into: &effects, &admitted)
+        // Given back empty: the packets in them share the RTSP decoder's buffer, or are kept by those who need them.
+        list.removeAll(keepingCapacity: true)
+        swap(&list, &rtspEffects)
+        admitted.removeAll(keepingCapacity: true)
+        swap(&admitted, &admittedPackets)
+    }
 
-        var admitted: [StreamPacket] = []
+    private func carryOut(
+        _ list: [RTSPEffect],
+        of camera: Camera,
+        at now: Instant,
+        into effects: inout [ShardEffect],
+        _ admitted: inout [StreamPacket]
+    ) {
+        let attempt = camera.attempt
         for effect in list {
             switch effect {
             case .write(let bytes):
@@ -48,10 +64,10 @@ extension RelayShard {
             case .playing(let transport, _):
                 playing(camera, by: transport, at: now, into: &effects)
                 for (track, bytes) in camera.earlyPackets.take() {
-                    admitted += receive(bytes, track: track, of: camera, at: now, into: &effects)
+                    receive(bytes[...], track: track, of: camera, at: now, into: &effects, &admitted)
                 }
             case .rtp(let track, let bytes):
-                admitted += receive(bytes, track: track, of: camera, at: now, into: &effects)
+                receive(bytes, track: track, of: camera, at: now, into: &effects, &admitted)
             case .rtcp(let track, let bytes):
                 guard camera.ingests.indices.contains(track) else { continue }
                 // A camera's broken RTCP costs its clock, not its picture.
@@ -61,7 +77,7 @@ extension RelayShard {
                 note(notice, of: camera, at: now)
             case .closed(let failure):
                 deliver(admitted, of: camera, at: now, into: &effects)
-                admitted = []
+                admitted.removeAll(keepingCapacity: true)
                 guard camera.client != nil else { return }
                 let cause = failure.map { CameraFailure($0, camera: camera) } ?? CameraFailure.closedByCamera
                 fail(camera, cause, at: now, into: &effects)
@@ -74,24 +90,28 @@ extension RelayShard {
 
     /// Takes an RTP packet.
     ///
-    /// - Returns: What may be delivered.
+    /// - Parameter admitted: Receives what may be delivered.
     private func receive(
-        _ rtp: [UInt8],
+        _ rtp: ArraySlice<UInt8>,
         track: Int,
         of camera: Camera,
         at now: Instant,
-        into effects: inout [ShardEffect]
-    ) -> [StreamPacket] {
+        into effects: inout [ShardEffect],
+        _ admitted: inout [StreamPacket]
+    ) {
         guard camera.ingests.indices.contains(track) else {
-            if camera.ingests.isEmpty { camera.earlyPackets.append(rtp, track: track) }
-            return []
+            if camera.ingests.isEmpty { camera.earlyPackets.append(Array(rtp), track: track) }
+            return
         }
         camera.received.add(rtp.count, at: now)
         var packets: [StreamPacket] = []
+        swap(&packets, &ingestedPackets)
         var notices: [IngestNotice] = []
         camera.ingests[track].receive(rtp, at: now, into: &packets, notices: &notices)
         applyNotices(notices, track: track, of: camera, at: now, into: &effects)
-        return admit(packets, to: camera, at: now, into: &effects)
+        admit(packets, to: camera, at: now, into: &effects, &admitted)
+        packets.removeAll(keepingCapacity: true)
+        swap(&packets, &ingestedPackets)
     }
 
     private func described(
@@ -155,7 +175,9 @@ extension RelayShard {
         into effects: inout [ShardEffect]
     ) {
         applyNotices(notices, track: track, of: camera, at: now, into: &effects)
-        deliver(admit(packets, to: camera, at: now, into: &effects), of: camera, at: now, into: &effects)
+        var admitted: [StreamPacket] = []
+        admit(packets, to: camera, at: now, into: &effects, &admitted)
+        deliver(admitted, of: camera, at: now, into: &effects)
     }
 
     private func applyNotices(
@@ -237,14 +259,17 @@ extension RelayShard {
         _ packets: [StreamPacket],
         to camera: Camera,
         at now: Instant,
-        into effects: inout [ShardEffect]
-    ) -> [StreamPacket] {
-        guard !packets.isEmpty else { return [] }
-        let hasVideo = camera.stream.tracks.contains { $0.codec.kind == .video }
+        into effects: inout [ShardEffect],
+        _ admitted: inout [StreamPacket]
+    ) {
+        guard !packets.isEmpty else { return }
+        let hasVideo = camera.stream.hasVideo
         if !hasVideo || packets.contains(where: { camera.stream.isVideo($0.track) }) { camera.lastMediaAt = now }
-        let admitted = camera.stream.admit(packets)
+        let before = admitted.count
+        camera.stream.admit(packets, into: &admitted)
         switch camera.state {
-        case .starting where admitted.contains(where: \.startsKeyframe) || (!hasVideo && !admitted.isEmpty):
+        case .starting
+        where admitted[before...].contains(where: \.startsKeyframe) || (!hasVideo && admitted.count > before):
             camera.liveSince = now
             camera.enter(.live, at: now)
             ended(.dark(camera: camera.name), at: now)
@@ -258,7 +283,6 @@ extension RelayShard {
         default:
             break
         }
-        return admitted
     }
 
     /// Hands admitted packets to everybody who gets the stream.
@@ -272,7 +296,10 @@ extension RelayShard {
         camera.stream.deliver(packets, at: now, into: &outgoing) { [flush] queue in
             if queue.byteCount >= Self.outgoingLimit { flush(&queue) }
         }
-        for subscriber in camera.stream.subscribers { schedule(subscriber.viewer) }
+        // Live packets bring nothing forward but the tick of a queue that they wait in.
+        for subscriber in camera.stream.subscribers where subscriber.viewer.peer?.hasQueue == true {
+            schedule(subscriber.viewer)
+        }
         feedHLS(packets, of: camera, at: now, into: &effects)
         feedSound(packets, of: camera, at: now, into: &effects)
     }

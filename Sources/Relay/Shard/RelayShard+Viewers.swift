@@ -331,6 +331,8 @@ extension RelayShard {
         var events: [PeerEvent] = []
         peer.receive(datagram[...], on: path, at: now, into: &outgoing, events: &events)
         apply(events, of: viewer, at: now, into: &effects)
+        // A replay that this datagram began leaves with it: the next timer is a millisecond away at least.
+        if peer.hasQueue { handleTimeout(of: viewer, at: now, into: &effects) }
         schedule(viewer)
     }
 

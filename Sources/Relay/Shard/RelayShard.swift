@@ -1,4 +1,7 @@
 import DTLS
+import Media
+import RTP
+import RTSP
 import WebRTC
 import Wire
 
@@ -67,6 +70,11 @@ public final class RelayShard {
     var nextProcess: UInt64 = 1
     var isShuttingDown = false
     var admission = AdmissionControl()
+
+    // Lists of one batch of a camera's packets, kept so that none is allocated anew.
+    var rtspEffects: [RTSPEffect] = []
+    var ingestedPackets: [StreamPacket] = []
+    var admittedPackets: [StreamPacket] = []
 
     /// The earliest moment anything is due. Pulled earlier by inputs, recomputed by ``handleTimeout(at:into:)``.
     private var deadline: Instant?

@@ -18,7 +18,9 @@ extension RelayShard {
         let result = camera.sound?.receive(bytes, from: process, using: &random, at: now, into: &orders)
         carryOut(orders, for: camera, into: &effects)
         if let packets = result?.packets, !packets.isEmpty {
-            deliver(camera.stream.admit(packets), of: camera, at: now, into: &effects)
+            var admitted: [StreamPacket] = []
+            camera.stream.admit(packets, into: &admitted)
+            deliver(admitted, of: camera, at: now, into: &effects)
         }
         if let failure = result?.failure { soundFailed(failure, of: camera, at: now, into: &effects) }
     }

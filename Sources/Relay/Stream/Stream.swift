@@ -9,7 +9,15 @@ import Wire
 /// need no renegotiation. Confined to its shard's loop.
 final class Stream {
     /// The tracks' formats; index is ``StreamPacket/track``. Empty before the first DESCRIBE.
-    private(set) var tracks: [TrackFormat] = []
+    private(set) var tracks: [TrackFormat] = [] {
+        didSet {
+            kinds = tracks.map(\.codec.kind)
+            hasVideo = kinds.contains(.video)
+        }
+    }
+    private(set) var hasVideo = false
+    /// The tracks' kinds, looked at for every packet.
+    private var kinds: [TrackKind?] = []
     private(set) var cache = GOPCache()
     /// WebRTC viewers whose peers take media.
     private(set) var subscribers: [Subscriber] = []
@@ -32,7 +40,7 @@ final class Stream {
     }
 
     /// Whether the index is a video track.
-    func isVideo(_ track: Int) -> Bool { tracks.indices.contains(track) && tracks[track].codec.kind == .video }
+    func isVideo(_ track: Int) -> Bool { kinds.indices.contains(track) && kinds[track] == .video }
 
     /// The camera described its tracks, at first or after a restart.
     ///
@@ -70,11 +78,9 @@ final class Stream {
 
     /// Takes in packets of one track in order: numbers them, withholds what cannot be decoded, fills the cache.
     ///
-    /// - Returns: What may be delivered.
-    func admit(_ packets: [StreamPacket]) -> [StreamPacket] {
-        var admitted: [StreamPacket] = []
-        admitted.reserveCapacity(packets.count)
-        for var packet in packets where tracks.indices.contains(packet.track) {
+    /// - Parameter admitted: Receives what may be delivered.
+    func admit(_ packets: [StreamPacket], into admitted: inout [StreamPacket]) {
+        for var packet in packets where kinds.indices.contains(packet.track) {
             let isVideo = isVideo(packet.track)
             if isVideo, awaitsKeyframe {
                 guard packet.startsKeyframe else { continue }
@@ -90,7 +96,6 @@ final class Stream {
             cache.append(packet, kind: isVideo ? .video : .audio)
             admitted.append(packet)
         }
-        return admitted
     }
 
     /// What the stream needs on the wire, by rung of the quality ladder; `nil` before it has been watched for seconds.
@@ -99,7 +104,6 @@ final class Stream {
     /// A peer is ready for media: it is shown the cached GOP, and live packets from now on.
     func subscribe(_ viewer: Viewer, at now: Instant) {
         unsubscribe(viewer)
-        let hasVideo = tracks.contains { $0.codec.kind == .video }
         subscribers.append(Subscriber(viewer: viewer, awaitsKeyframe: hasVideo && !cache.isUsable))
         if cache.isUsable { viewer.peer?.replay(cache.packets, at: now) }
     }

@@ -62,7 +62,7 @@ enum PacketPath {
             var packets: [StreamPacket] = []
             var notices: [IngestNotice] = []
             for frame in frames {
-                for packet in frame { ingest.receive(packet, at: now, into: &packets, notices: &notices) }
+                for packet in frame { ingest.receive(packet[...], at: now, into: &packets, notices: &notices) }
                 operations += frame.count
                 packets.removeAll(keepingCapacity: true)
                 now = now + .milliseconds(40)
@@ -80,7 +80,7 @@ enum PacketPath {
         var now = Instant(nanoseconds: 1_000_000_000)
         for _ in 0..<200 {
             var packets: [StreamPacket] = []
-            stream.next(at: 0) { ingest.receive($0, at: now, into: &packets, notices: &notices) }
+            stream.next(at: 0) { ingest.receive($0[...], at: now, into: &packets, notices: &notices) }
             frames.append(packets)
             now = now + .milliseconds(40)
         }
