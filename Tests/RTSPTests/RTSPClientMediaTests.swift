@@ -44,7 +44,10 @@ import Wire
         try camera.send(interleavedFrame(channel: audio, payload: rtpPacket(8)))
         #expect(
             camera.effects.suffix(3)
-                == [.rtp(track: 0, rtpPacket()[...]), .rtcp(track: 0, [0x80, 200, 0, 6]), .rtp(track: 1, rtpPacket(8)[...])]
+                == [
+                    .rtp(track: 0, rtpPacket()[...]), .rtcp(track: 0, [0x80, 200, 0, 6]),
+                    .rtp(track: 1, rtpPacket(8)[...]),
+                ]
         )
     }
 
