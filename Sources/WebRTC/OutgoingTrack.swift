@@ -56,6 +56,11 @@ struct OutgoingTrack {
         UInt32(truncatingIfNeeded: ticks(at: now)) &+ timestampOffset
     }
 
+    /// How long ago a packet's time was.
+    func age(of packet: StreamPacket, at now: Instant) -> Duration {
+        .milliseconds((ticks(at: now) &- packet.timestamp) / max(1, Int64(negotiated.clockRate) / 1_000))
+    }
+
     /// The stream's timestamp of a moment of the relay's clock.
     private func ticks(at now: Instant) -> Int64 {
         let rate = Int64(negotiated.clockRate)

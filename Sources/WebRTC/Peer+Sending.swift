@@ -57,7 +57,8 @@ extension Peer {
         if let last = track.lastStreamSequence, packet.sequence <= last { return false }
         guard track.negotiated.kind == .video else {
             track.lastStreamSequence = packet.sequence
-            return true
+            if !hasSoundBegun { hasSoundBegun = maySoundBegin(with: packet, track, at: now) }
+            return hasSoundBegun
         }
         let isWanted = isWanted(packet)
         if awaitsKeyframe {
@@ -78,6 +79,15 @@ extension Peer {
         dropToKeyframe(at: now)
         if packet.startsKeyframe { awaitsKeyframe = !burst.append(packet, at: now) }
         return false
+    }
+
+    /// Sound beside a picture begins when the client plays, and with what has just been made. What came before its player
+    /// runs, or late out of a converter that has just started, would wait in its buffer and keep sound behind the
+    /// picture for many seconds.
+    private func maySoundBegin(with packet: StreamPacket, _ track: OutgoingTrack, at now: Instant) -> Bool {
+        guard hasVideo, let connected = ladder.dtlsConnected else { return true }
+        let waited = now - connected
+        return waited >= soundPatience || waited >= soundHold && track.age(of: packet, at: now) <= freshSound
     }
 
     /// Sends the stream's cached packets, from the last random access point on, paced, each picture with the time it
@@ -156,3 +166,9 @@ extension Peer {
         if !STUNMessage.isSTUN(bytes[...]) { ice.countSent(bytes.count, on: path) }
     }
 }
+
+/// A browser's player takes about this long to run.
+private let soundHold = Duration.milliseconds(300)
+private let freshSound = Duration.milliseconds(150)
+/// Sound that is always late, as of a camera with a strange clock, is better than none.
+private let soundPatience = Duration.seconds(2)

@@ -41,6 +41,9 @@ public final class Peer {
     var pictureTimestamp: Int64?
     /// Live video waits for a random access point.
     var awaitsKeyframe = true
+    let hasVideo: Bool
+    /// Sound goes out.
+    var hasSoundBegun = false
     var counters = Counters()
     var lastKeyframeRequest: Instant?
     var fullIntraRequestSequence: UInt8?
@@ -121,6 +124,7 @@ public final class Peer {
             outgoing.append(OutgoingTrack(track, sources, using: &random))
         }
         tracks = outgoing
+        hasVideo = outgoing.contains { $0.negotiated.kind == .video }
         trackIndex = streamTracks.indices.map { index in
             outgoing.firstIndex { $0.negotiated.streamTrack == index } ?? -1
         }

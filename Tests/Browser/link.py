@@ -90,6 +90,9 @@ class UDPLink:
                 const Native = RTCPeerConnection;
                 window.RTCPeerConnection = class extends Native {{
                     constructor(configuration) {{ super({{ ...configuration, iceServers: [] }}); }}
+                    setConfiguration(configuration) {{
+                        super.setConfiguration({{ ...configuration, iceServers: [] }});
+                    }}
                     setRemoteDescription(description) {{
                         const sdp = description.sdp.replace(/^a=candidate:.*\\r?\\n/gm, (line) =>
                             / udp /i.test(line) && line.includes(" {host} {port} typ host")
@@ -167,6 +170,9 @@ class TCPLink:
                 const Native = RTCPeerConnection;
                 window.RTCPeerConnection = class extends Native {{
                     constructor(configuration) {{ super({{ ...configuration, iceServers: [] }}); }}
+                    setConfiguration(configuration) {{
+                        super.setConfiguration({{ ...configuration, iceServers: [] }});
+                    }}
                     setRemoteDescription(description) {{
                         const sdp = description.sdp.replace(/^a=candidate:.*\\r?\\n/gm, (line) =>
                             / tcp /i.test(line) && line.includes(" {host} {port} typ host")

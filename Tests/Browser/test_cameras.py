@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
-from harness import eventually
+from browser import Watching
+from harness import eventually, report
+from link import TCPLink
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
@@ -104,3 +106,51 @@ def test_demo_cameras_stall_stop_and_return(start) -> None:
     demo.say("start demo/clock")
     back = relay.wait_for_camera("clock", within=20)
     assert back["reconnects"] == 1
+
+
+def test_a_camera_whose_connection_is_cut_is_dark_for_less_than_a_second(start, open_things, chromium) -> None:
+    """The same viewer goes on with the keyframe that this camera begins every session with."""
+    demo = start.demo("--cameras", "1", "--gop", "10", "--keyframe-on-play")
+    camera = demo.cameras["demo/clock"]
+    address = camera["url"].split("//")[1].split("/")[0]
+    link = TCPLink(address)
+    open_things.callback(link.close)
+    relay = start.relay(
+        {
+            "clock": {
+                "source": camera["url"].replace(address, f"127.0.0.1:{link.port}"),
+                "user": camera["user"],
+                "password": camera["password"],
+                "delivery": "webrtc",
+            }
+        }
+    )
+    relay.wait_for_camera("clock")
+    page = Watching(chromium, f"{relay.page}/clock")
+    viewer = page.wait_until_playing("webrtc")["viewer"]
+    page.page.evaluate(
+        """() => {
+            window.shown = [];
+            const video = document.getElementById('webrtc');
+            const next = (now) => { window.shown.push(now); video.requestVideoFrameCallback(next); };
+            video.requestVideoFrameCallback(next);
+        }"""
+    )
+    for reconnects in (1, 2):
+        # The second cut finds a camera that has long been well again; one that comes and goes is tried more rarely.
+        page.page.wait_for_timeout(1500 if reconnects == 1 else 10_500)
+        link.cut()
+        eventually(lambda: relay.camera("clock")["reconnects"] == reconnects, 5, "the relay has noticed")
+        relay.wait_for_camera("clock", within=5)
+        page.page.wait_for_timeout(1500)
+        dark = page.page.evaluate(
+            """() => {
+                const shown = window.shown.splice(0);
+                return Math.max(...shown.slice(1).map((time, index) => time - shown[index]));
+            }"""
+        )
+        report(f"camera's TCP connection cut, time {reconnects}: dark for {dark:.0f} ms")
+        assert dark < 1000
+    assert page.state()["viewer"] == viewer and page.state()["delivery"] == "webrtc"
+    assert relay.viewers()[0]["attempts"] == 1, "the session did not last"
+    assert link.accepted == 3

@@ -26,13 +26,15 @@ def only(servers: str, policy: str = "all") -> str:
     """A script that leaves a page the ICE servers whose URL matches, and says which candidates it may use."""
     return f"""(() => {{
         const Native = globalThis.RTCPeerConnection;
+        const restricted = (configuration) => {{
+            const iceServers = (configuration.iceServers ?? [])
+                .map((server) => ({{ ...server, urls: server.urls.filter((url) => /{servers}/.test(url)) }}))
+                .filter((server) => server.urls.length > 0);
+            return {{ ...configuration, iceServers, iceTransportPolicy: "{policy}" }};
+        }};
         globalThis.RTCPeerConnection = class extends Native {{
-            constructor(configuration) {{
-                const iceServers = (configuration.iceServers ?? [])
-                    .map((server) => ({{ ...server, urls: server.urls.filter((url) => /{servers}/.test(url)) }}))
-                    .filter((server) => server.urls.length > 0);
-                super({{ ...configuration, iceServers, iceTransportPolicy: "{policy}" }});
-            }}
+            constructor(configuration) {{ super(restricted(configuration)); }}
+            setConfiguration(configuration) {{ super.setConfiguration(restricted(configuration)); }}
         }};
     }})();"""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pathlib
+import statistics
+import time
 
 import pytest
 
+from browser import Watching
 from harness import eventually, report
 from test_switching import camera_configuration
 
@@ -45,10 +48,7 @@ def watch(chromium, url: str, seconds: float) -> dict:
 
 @pytest.mark.parametrize("audio", ["aac", "pcmu"])
 def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audio: str) -> None:
-    """Without the cache this viewer would wait five seconds and more for the next keyframe.
-
-    How soon the first picture comes is bounded by what holds on a machine that has other things to do, and reported.
-    """
+    """Without the cache this viewer would wait five seconds and more for the next keyframe."""
     demo = start.demo("--cameras", "1", "--gop", "10", "--size", "640x360", "--audio", audio)
     relay = start.relay({"clock": camera_configuration(demo)})
     relay.wait_for_camera("clock")
@@ -74,7 +74,88 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
         f"sound {skew:+.0f} ms after the picture by the browser's account, {len(seen['beeps'])} beeps; "
         f"video {seen['video']}, audio {seen['audio']}"
     )
+    # Every picture's age counts from here on; how soon the first one comes is the next test's.
     assert seen["firstFrame"] < 3000
     late = [picture for picture in pictures if picture["at"] - begun >= 1500 and picture["age"] > 500]
     assert not late, "pictures older than half a second were shown"
     assert len(seen["beeps"]) >= 4, "no sound"
+
+
+def test_the_first_picture_comes_within_300_ms(start, chromium) -> None:
+    """The best of six starts in the middle of a GOP of 10 s: a machine that has other things to do only ever adds to it.
+
+    Counted from the page's start, when its scripts run; with SIGNALBOX_BINARIES the programs of a release build are
+    measured.
+    """
+    demo = start.demo("--cameras", "1", "--gop", "10", "--size", "640x360", "--audio", "aac")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    starts, clicks, ages = [], [], []
+    for attempt in range(7):
+        eventually(lambda: 2 < (relay.camera("clock")["keyframeAge"] or 0) < 8, 30, "the middle of a GOP", every=0.2)
+        page = Watching(chromium, f"{relay.page}/clock")
+        page.wait_until_playing("webrtc")
+        taken, clicked = page.page.evaluate(
+            "() => [window.signalbox.firstFrameMilliseconds, window.signalbox.transitions[0].at]"
+        )
+        age = relay.camera("clock")["keyframeAge"]
+        page.context.close()
+        # The browser's own start with WebRTC is not the relay's.
+        if attempt > 0:
+            starts.append(taken)
+            clicks.append(clicked)
+            ages.append(age)
+    report(
+        f"first picture after the page's start: best {min(starts):.0f} ms, median {statistics.median(starts):.0f}, worst "
+        f"{max(starts):.0f}; after the click on its link, documents and scripts included: best {min(clicks):.0f} ms, median "
+        f"{statistics.median(clicks):.0f}; keyframes then {min(ages):.1f} to {max(ages):.1f} s old"
+    )
+    assert min(starts) <= 300
+
+
+@pytest.mark.parametrize(("audio", "within"), [("pcmu", 10), ("aac", 30)])
+def test_sound_and_picture_come_together(start, chromium, audio: str, within: float) -> None:
+    """Within 60 ms by the browser's account, which holds the picture back step by step until they are.
+
+    AAC has farther to come: its frames are gathered by the camera and again for Opus.
+    """
+    demo = start.demo("--cameras", "1", "--size", "640x360", "--audio", audio)
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    page = Watching(
+        chromium,
+        f"{relay.page}/clock",
+        script="""
+            window.RTCPeerConnection = class extends RTCPeerConnection {
+                constructor(...parameters) { super(...parameters); window.peer = this; }
+            };
+        """,
+    )
+    page.wait_until_playing("webrtc")
+    began = time.monotonic()
+    offsets: list[int] = []
+
+    def offset() -> float | None:
+        measured = page.page.evaluate(
+            """async () => {
+                const inbound = [...(await window.peer.getStats()).values()].filter((one) => one.type === 'inbound-rtp');
+                const playout = (kind) => inbound.find((one) => one.kind === kind)?.estimatedPlayoutTimestamp;
+                return playout('video') - playout('audio');
+            }"""
+        )
+        if measured is not None and measured == measured:
+            offsets.append(round(measured))
+        return measured
+
+    def is_together() -> bool:
+        measured = offset()
+        return measured is not None and measured == measured and abs(measured) <= 60
+
+    eventually(is_together, within, "sound and picture are within 60 ms", every=0.5)
+    took = time.monotonic() - began
+    page.page.wait_for_timeout(3000)
+    for _ in range(6):
+        offset()
+        page.page.wait_for_timeout(500)
+    report(f"{audio}: sound and picture within 60 ms {took:.1f} s after the first picture; offsets {offsets} ms")
+    assert statistics.median(abs(one) for one in offsets[-6:]) <= 60, offsets

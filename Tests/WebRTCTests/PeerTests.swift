@@ -186,12 +186,13 @@ import Wire
         let (first, last) = (video[0], video[video.count - 1])
         let seconds = Double(last.ntp &- first.ntp) / 4_294_967_296
         #expect(abs(Double(last.timestamp &- first.timestamp) - seconds * 90_000) < 2)
-        // A picture and a sound captured together carry timestamps that the reports map to the same moment.
+        // Timestamps of picture and sound are mapped by the reports to the moments at which they were captured.
         let picture = try #require(browser.received.first { $0.header.ssrc == first.ssrc })
         let sound = try #require(browser.received.first { $0.header.ssrc == audio[0].ssrc })
         let pictureTime = Double(Int32(bitPattern: picture.header.timestamp &- first.timestamp)) / 90_000
-        let soundTime = Double(Int32(bitPattern: sound.header.timestamp &- audio[0].timestamp)) / 8_000
-        #expect(abs(pictureTime - soundTime) < 0.001)
+        let between = Double(Int64(bitPattern: audio[0].ntp &- first.ntp)) / 4_294_967_296
+        let soundTime = between + Double(Int32(bitPattern: sound.header.timestamp &- audio[0].timestamp)) / 8_000
+        #expect(abs(pictureTime + 0.02 * Double(sound.payload[0]) - soundTime) < 0.001)
 
         browser.now += .milliseconds(80)
         browser.give([report(browser, middle: UInt32(truncatingIfNeeded: last.ntp >> 16), fraction: 64, jitter: 900)])
@@ -200,6 +201,35 @@ import Wire
         #expect(status.tracks.first { $0.kind == .video }?.jitter == .milliseconds(10))
         let elapsed = browser.now - Instant(nanoseconds: 0)
         #expect(try #require(status.roundTripTime) < elapsed)
+    }
+
+    @Test func `sound begins when the client plays, with what is fresh`() throws {
+        let browser = try Browser(tracks: [Formats.h264, Formats.pcma])
+        browser.connect()
+        let camera = Camera(start: browser.now)
+        func sound() -> Int { browser.received.count { $0.header.ssrc == browser.ssrc("audio") } }
+        for number in 0..<15 {
+            browser.now = camera.start + .milliseconds(20 * number)
+            browser.send([camera.audio(number)])
+        }
+        #expect(sound() == 0, "its player does not run yet")
+        browser.now = camera.start + .milliseconds(500)
+        browser.send((15..<25).map { camera.audio($0) })
+        #expect(sound() == 7, "what is older than 150 ms is left out")
+        browser.now = camera.start + .seconds(1)
+        browser.send((25..<50).map { camera.audio($0) })
+        #expect(sound() == 32, "once it runs, nothing is")
+    }
+
+    @Test func `sound that is always late begins after two seconds`() throws {
+        let browser = try Browser(tracks: [Formats.h264, Formats.pcma])
+        browser.connect()
+        let camera = Camera(start: browser.now)
+        for number in 0..<150 {
+            browser.now = camera.start + .milliseconds(20 * number + 400)
+            browser.send([camera.audio(number)])
+        }
+        #expect((60...75).contains(browser.received.count { $0.header.ssrc == browser.ssrc("audio") }))
     }
 
     @Test func `a silent client pauses media after 15 s, is resumed with a keyframe, and expires after 30 s`() throws {

@@ -149,8 +149,16 @@ const signalling = new Signalling(
   }),
   {
     message: (message) => handlers[message.type]?.(message),
+    opened() {
+      // The relay admits us, or refuses the offer with the rest; either way nothing is lost by not waiting for it.
+      const ahead = state.viewer === null ? receiver.takeOffer() : null;
+      if (!ahead) return;
+      signalling.send({ type: "offer", sdp: ahead.sdp });
+      pendingOffers.push(ahead.peer);
+    },
     closed(attempts) {
       pendingOffers.length = 0;
+      receiver.untakeOffer();
       if (attempts >= 3) playUnsignalled();
       render();
     },
@@ -172,6 +180,11 @@ const handlers = {
     // A relay that does not know us any more has no peer for us either, and an answer may have been lost.
     const isWanted = hadPeer && delivery.webrtc.phase !== "off";
     if (isWanted && (!isKnown || !receiver.isAnswered)) receiver.start(state.iceServers);
+    if (receiver.prepared) {
+      // HLS it is.
+      receiver.discard();
+      forgetOffers();
+    }
     reportMode();
   },
   answer(message) {
@@ -449,6 +462,7 @@ Object.defineProperty(window, "signalbox", {
 element("name").textContent = camera;
 document.title = `${camera} · Signalbox`;
 signalling.open();
+if (Receiver.isSupported()) receiver.prepare();
 setTimeout(playUnsignalled, unsignalledAfter);
 setInterval(() => delivery.tick(), 200);
 setInterval(report, 2000);

@@ -27,6 +27,7 @@ export class Signalling {
     this.heardAt = performance.now();
     socket.addEventListener("open", () => {
       this.send(this.hello());
+      this.events.opened();
       this.beat = setInterval(() => this.check(), 10000);
     });
     socket.addEventListener("message", ({ data }) => {

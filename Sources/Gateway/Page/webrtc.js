@@ -9,6 +9,7 @@ export class Receiver {
     this.video = video;
     this.events = events;
     this.peer = null;
+    this.prepared = null;
     this.framesDecoded = 0;
     this.last = null;
     this.offeredAt = null;
@@ -40,20 +41,70 @@ export class Receiver {
     );
   }
 
+  /**
+   * Makes the offer of the first session ahead of time: it needs no ICE servers and can go out with the very first
+   * message (`takeOffer`). `start` then takes it up.
+   */
+  async prepare() {
+    if (!RTCPeerConnection.prototype.setConfiguration) return;
+    try {
+      const peer = this.make([]);
+      const { sdp } = await peer.createOffer();
+      if (this.peer) peer.close();
+      else this.prepared = { peer, sdp, offeredAt: null };
+    } catch {
+      // Whoever starts it is told.
+    }
+  }
+
+  /** The offer that was made ahead of time and is on its way from now on, with its peer; null when there is none. */
+  takeOffer() {
+    if (!this.prepared) return null;
+    this.prepared.offeredAt = performance.now();
+    return this.prepared;
+  }
+
+  /** The offer sent ahead never arrived, or came to nothing. */
+  untakeOffer() {
+    if (this.prepared) this.prepared.offeredAt = null;
+  }
+
   async start(iceServers) {
+    const { prepared } = this;
+    this.prepared = null;
     this.stop();
     let peer;
     try {
-      peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+      peer = prepared?.peer ?? this.make(iceServers);
+      if (prepared) peer.setConfiguration({ iceServers, bundlePolicy: "max-bundle" });
     } catch {
       return this.events.failed("this browser does not allow WebRTC");
     }
     this.peer = peer;
+    this.iceServers = iceServers;
     this.framesDecoded = 0;
     this.last = null;
-    this.offeredAt = null;
+    this.offeredAt = prepared?.offeredAt ?? null;
     this.firstFrameAt = null;
     this.serverError = null;
+    const isCurrent = () => this.peer === peer;
+    try {
+      await peer.setLocalDescription(prepared ? { type: "offer", sdp: prepared.sdp } : undefined);
+    } catch (error) {
+      if (isCurrent()) this.events.failed(`no WebRTC offer: ${error.message}`);
+      return;
+    }
+    if (!isCurrent()) return;
+    if (this.offeredAt === null) {
+      this.offeredAt = performance.now();
+      this.events.offer(peer.localDescription.sdp);
+    }
+    this.watchFrames(peer);
+  }
+
+  /** A peer that wants picture and sound, and says what happens while it is the one in use. */
+  make(iceServers) {
+    const peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     const stream = new MediaStream();
     const isCurrent = () => this.peer === peer;
     peer.addTransceiver("video", { direction: "recvonly" });
@@ -70,7 +121,7 @@ export class Receiver {
     peer.addEventListener("icecandidateerror", ({ errorCode, url }) => {
       // One server of several may be out of reach; a refusal says more than silence.
       if (!isCurrent() || (this.serverError && errorCode === 701)) return;
-      this.serverError = { code: errorCode, expired: url?.startsWith("turn") && areExpired(iceServers) };
+      this.serverError = { code: errorCode, expired: url?.startsWith("turn") && areExpired(this.iceServers) };
     });
     peer.addEventListener("connectionstatechange", () => {
       if (!isCurrent()) return;
@@ -78,16 +129,7 @@ export class Receiver {
       if (peer.connectionState === "disconnected") this.events.disconnected();
       if (peer.connectionState === "failed") this.events.failed("the WebRTC connection failed");
     });
-    try {
-      await peer.setLocalDescription();
-    } catch (error) {
-      if (isCurrent()) this.events.failed(`no WebRTC offer: ${error.message}`);
-      return;
-    }
-    if (!isCurrent()) return;
-    this.offeredAt = performance.now();
-    this.events.offer(peer.localDescription.sdp);
-    this.watchFrames(peer);
+    return peer;
   }
 
   async answered(sdp) {
@@ -106,6 +148,12 @@ export class Receiver {
     const { peer } = this;
     this.peer = null;
     peer?.close();
+  }
+
+  /** What was made ahead is not wanted. */
+  discard() {
+    this.prepared?.peer.close();
+    this.prepared = null;
   }
 
   /** The first frame as soon as it is shown, the others by counting: hidden pages and elements show none. */

@@ -7,7 +7,7 @@ struct Backoff {
     /// Attempts that failed in a row.
     var count: Int { failures }
 
-    /// A healthy minute has passed: begin from the start next time.
+    /// The camera has been well for a while: begin from the start next time.
     mutating func reset() { failures = 0 }
 
     /// The pause before the next attempt, ±20 % so that many cameras behind one switch do not return at once.

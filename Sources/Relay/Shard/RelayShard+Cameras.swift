@@ -222,8 +222,8 @@ extension RelayShard {
 
     /// What does not get better by itself is tried again this often.
     private static let holdInterval: Duration = .seconds(60)
-    /// A camera that has been live this long starts its backoff anew.
-    private static let healthyAfter: Duration = .seconds(60)
+    /// A camera that has been live this long starts its backoff anew, so that the next cut finds it tried at once.
+    private static let healthyAfter: Duration = .seconds(10)
     /// Video is missing when nothing came for this long.
     private static let stallAfter: Duration = .seconds(2)
     /// An on-demand camera is let go this long after its last viewer.

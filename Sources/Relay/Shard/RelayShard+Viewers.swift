@@ -93,7 +93,10 @@ extension RelayShard {
         guard let viewer = viewers[id] else { throw ViewerRefusal(.notFound, "this viewer's session is over") }
         let camera = viewer.camera
         if policy(for: camera) == .hls {
-            archiveRefusal(of: viewer, "WebRTC is switched off for this camera", cause: nil, at: now)
+            // Pages offer before they know; what was never meant to be is no failure.
+            if viewer.control != .page {
+                archiveRefusal(of: viewer, "WebRTC is switched off for this camera", cause: nil, at: now)
+            }
             throw ViewerRefusal(.policy, "WebRTC is switched off for this camera; use HLS")
         }
         if camera.reordersPictures {

@@ -88,3 +88,57 @@ test("a refused server is told, one out of reach only when there is nothing wors
   delete globalThis.RTCPeerConnection;
   delete globalThis.MediaStream;
 });
+
+test("an offer made ahead goes out before the ICE servers are known, and is not made again", async () => {
+  const log = [];
+  globalThis.RTCPeerConnection = class {
+    constructor({ iceServers }) {
+      log.push(`new ${iceServers.length}`);
+    }
+    addTransceiver() {}
+    addEventListener() {}
+    async createOffer() {
+      return { type: "offer", sdp: "v=0 ahead" };
+    }
+    setConfiguration({ iceServers }) {
+      log.push(`configured ${iceServers.length}`);
+    }
+    async setLocalDescription(description) {
+      log.push(`local ${description?.sdp}`);
+      this.localDescription = description ?? { sdp: "v=0 later" };
+    }
+    async getStats() {
+      return new Map();
+    }
+    close() {
+      log.push("closed");
+    }
+  };
+  globalThis.MediaStream = class {};
+  const current = new Receiver({}, { offer: (sdp) => log.push(`offer ${sdp}`), frames() {} });
+  await current.prepare();
+  const ahead = current.takeOffer();
+  assert.equal(ahead.sdp, "v=0 ahead");
+  await current.start([{ urls: "stun:a" }]);
+  assert.equal(current.peer, ahead.peer);
+  assert.deepEqual(log, ["new 0", "configured 1", "local v=0 ahead"]);
+  assert.notEqual(current.offeredAt, null);
+
+  // The next session makes its own.
+  assert.equal(current.takeOffer(), null);
+  await current.start([{ urls: "stun:a" }]);
+  assert.deepEqual(log.slice(3), ["closed", "new 1", "local undefined", "offer v=0 later"]);
+
+  // One that was taken, but whose message got lost, is offered again.
+  const other = new Receiver({}, { offer: (sdp) => log.push(`offer ${sdp}`), frames() {} });
+  await other.prepare();
+  other.takeOffer();
+  other.untakeOffer();
+  await other.start([]);
+  assert.equal(log.at(-1), "offer v=0 ahead");
+  await other.prepare();
+  assert.equal(other.takeOffer(), null, "there is a session already");
+  for (const one of [current, other]) one.stop();
+  delete globalThis.RTCPeerConnection;
+  delete globalThis.MediaStream;
+});
