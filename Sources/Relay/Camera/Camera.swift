@@ -28,8 +28,12 @@ final class Camera: Scheduled {
 
     /// Number of the newest connection; inputs of older ones are ignored.
     var attempt: UInt64 = 0
-    /// The RTSP session of this attempt; `nil` when none is open.
-    var client: RTSPClient?
+    /// The RTSP session of this attempt, which is large: never looked at in place, because that would copy it.
+    private var client: RTSPClient?
+    /// Whether there is a session.
+    private(set) var isOpen = false
+    /// When the session has work.
+    private(set) var clientDeadline: Instant?
     /// What the camera offers, in the order of the stream's tracks.
     var tracks: [RTSPTrack] = []
     /// Reception of each track, index as in ``tracks``.
@@ -100,6 +104,27 @@ final class Camera: Scheduled {
         self.remedy = remedy
     }
 
+    /// Gives the session an input, when there is one.
+    func drive(_ input: (inout RTSPClient) -> Void) {
+        guard var session = client.take() else { return }
+        input(&session)
+        open(session)
+    }
+
+    /// The attempt has a session from here on.
+    func open(_ session: consuming RTSPClient) {
+        clientDeadline = session.nextDeadline
+        client = consume session
+        isOpen = true
+    }
+
+    /// The session is over.
+    func close() {
+        client = nil
+        clientDeadline = nil
+        isOpen = false
+    }
+
     /// The video track's reception, if there is one.
     var videoIngest: TrackIngest? {
         zip(tracks, ingests).first { $0.0.format.codec.kind == .video }?.1
@@ -107,7 +132,7 @@ final class Camera: Scheduled {
 
     /// When something of this camera is due.
     var nextDeadline: Instant? {
-        var deadline = earliest(client?.nextDeadline, retryAt, reportAt)
+        var deadline = earliest(clientDeadline, retryAt, reportAt)
         // By index, because a copy of an ingest would retain all it holds.
         for index in ingests.indices { deadline = earliest(deadline, ingests[index].nextDeadline) }
         return deadline

@@ -113,7 +113,7 @@ extension RelayShard {
     }
 
     private func current(_ name: String, _ attempt: UInt64) -> Camera? {
-        guard let camera = cameras[name], camera.attempt == attempt, camera.client != nil else { return nil }
+        guard let camera = cameras[name], camera.attempt == attempt, camera.isOpen else { return nil }
         return camera
     }
 }
@@ -128,14 +128,16 @@ extension RelayShard {
         camera.retryAt = nil
         camera.transport = nil
         let source = camera.redirected ?? camera.configuration.source
-        camera.client = RTSPClient(
-            configuration: RTSPClientConfiguration(
-                url: source,
-                user: camera.configuration.user,
-                password: camera.configuration.password,
-                transport: camera.learnedTransport ?? camera.configuration.transport
-            ),
-            using: &random
+        camera.open(
+            RTSPClient(
+                configuration: RTSPClientConfiguration(
+                    url: source,
+                    user: camera.configuration.user,
+                    password: camera.configuration.password,
+                    transport: camera.learnedTransport ?? camera.configuration.transport
+                ),
+                using: &random
+            )
         )
         let earlier = camera.isFailing && !camera.lastError.isEmpty ? "; before: \(camera.lastError)" : ""
         camera.enter(
@@ -159,13 +161,13 @@ extension RelayShard {
     /// Ends the attempt, politely where the session stands.
     func disconnect(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
         camera.retryAt = nil
-        guard camera.client != nil else { return }
+        guard camera.isOpen else { return }
         var list: [RTSPEffect] = []
-        camera.client?.teardown(at: now, into: &list)
+        camera.drive { client in client.teardown(at: now, into: &list) }
         for case .write(let bytes) in list {
             effects.append(.write(camera: camera.name, attempt: camera.attempt, bytes: bytes))
         }
-        camera.client = nil
+        camera.close()
         effects.append(.disconnect(camera: camera.name, attempt: camera.attempt))
         mediaEnded(camera, at: now)
     }
@@ -187,7 +189,7 @@ extension RelayShard {
         let wasLive = camera.liveSince != nil
         let wasFailing = camera.isFailing
         if wasLive { camera.reconnects += 1 }
-        camera.client = nil
+        camera.close()
         effects.append(.disconnect(camera: camera.name, attempt: camera.attempt))
         mediaEnded(camera, at: now)
         camera.redirected = nil
@@ -231,7 +233,7 @@ extension RelayShard {
 
     func handleTimeout(of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
         if let retryAt = camera.retryAt, now >= retryAt { connect(camera, at: now, into: &effects) }
-        if let deadline = camera.client?.nextDeadline, now >= deadline {
+        if let deadline = camera.clientDeadline, now >= deadline {
             drive(camera, at: now, into: &effects) { client, list in client.handleTimeout(at: now, into: &list) }
         }
         for index in camera.ingests.indices {
@@ -241,7 +243,7 @@ extension RelayShard {
             camera.ingests[index].handleTimeout(at: now, into: &packets, notices: &notices)
             take(packets, notices, track: index, of: camera, at: now, into: &effects)
         }
-        if let reportAt = camera.reportAt, now >= reportAt, camera.client != nil {
+        if let reportAt = camera.reportAt, now >= reportAt, camera.isOpen {
             camera.reportAt = now + Self.reportInterval
             for index in camera.ingests.indices {
                 guard let report = camera.ingests[index].makeReport(at: now) else { continue }

@@ -189,7 +189,7 @@ extension RelayShard {
             case .bringUp(let name, let attempt, let watching):
                 advanceBringUp(&operations[index], name, after: attempt, watching: watching, at: now)
             case .takeDown(let name, let count):
-                if let camera = cameras[name], camera.state == .stopped, camera.client == nil {
+                if let camera = cameras[name], camera.state == .stopped, !camera.isOpen {
                     let told =
                         switch count {
                         case 0: "stopped, nobody was watching"

@@ -13,15 +13,12 @@ extension RelayShard {
         into effects: inout [ShardEffect],
         _ input: (inout RTSPClient, inout [RTSPEffect]) -> Void
     ) {
-        guard var client = camera.client else { return }
-        // Taken out for the call so that the session is not copied.
-        camera.client = nil
+        guard camera.isOpen else { return }
         var list: [RTSPEffect] = []
         swap(&list, &rtspEffects)
         var admitted: [StreamPacket] = []
         swap(&admitted, &admittedPackets)
-        input(&client, &list)
-        camera.client = client
+        camera.drive { client in input(&client, &list) }
         carryOut(list, of: camera, at: now, into: &effects, &admitted)
         // Given back empty: the packets in them share the RTSP decoder's buffer, or are kept by those who need them.
         list.removeAll(keepingCapacity: true)
@@ -78,7 +75,7 @@ extension RelayShard {
             case .closed(let failure):
                 deliver(admitted, of: camera, at: now, into: &effects)
                 admitted.removeAll(keepingCapacity: true)
-                guard camera.client != nil else { return }
+                guard camera.isOpen else { return }
                 let cause = failure.map { CameraFailure($0, camera: camera) } ?? CameraFailure.closedByCamera
                 fail(camera, cause, at: now, into: &effects)
                 return

@@ -98,7 +98,7 @@ extension RelayShard {
 
     private func needSound(of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
         // A camera that delivers nothing gives nothing to convert.
-        guard camera.client != nil else { return }
+        guard camera.isOpen else { return }
         var orders: [SoundWorker.Order] = []
         camera.sound?.need(number: &nextProcess, at: now, into: &orders)
         carryOut(orders, for: camera, into: &effects)
