@@ -52,9 +52,10 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
     demo = start.demo("--cameras", "1", "--gop", "10", "--size", "640x360", "--audio", audio)
     relay = start.relay({"clock": camera_configuration(demo)})
     relay.wait_for_camera("clock")
-    # The browser's own start is not the relay's.
-    warm = chromium.new_context(ignore_https_errors=True).new_page()
-    warm.goto(f"{relay.page}/")
+    # The browser's own start with WebRTC is not the relay's.
+    warm = Watching(chromium, f"{relay.page}/clock")
+    warm.wait_until_playing("webrtc", within=20)
+    warm.context.close()
     eventually(lambda: 4 < (relay.camera("clock")["keyframeAge"] or 0) < 5, 30, "the middle of a GOP", every=0.2)
 
     seen = watch(chromium, f"{relay.page}/clock", 12)
