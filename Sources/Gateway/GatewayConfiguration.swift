@@ -65,6 +65,8 @@ public struct GatewayConfiguration: Sendable {
         public var bodyMilliseconds: Int64 = 10_000
         /// Milliseconds a response may take: a held playlist request or a slow client.
         public var responseMilliseconds: Int64 = 60_000
+        /// Milliseconds a WebSocket's client may leave unread what it was sent.
+        public var unreadMilliseconds: Int64 = 10_000
         /// Milliseconds a connection may stay without a request.
         public var idleMilliseconds: Int64 = 30_000
         /// Sessions begun per second and address, on average; loopback is exempt.

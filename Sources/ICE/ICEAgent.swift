@@ -69,6 +69,7 @@ public struct ICEAgent: Sendable {
     private let tieBreaker: UInt64
     private let transactionSecret: [UInt8]
     private var transactionCount: UInt64 = 0
+    private var repeats = RepeatLimit()
     private var previousLocal: (credentials: ICECredentials, until: Instant)?
 
     /// Creates an agent that waits for the first check.
@@ -210,6 +211,7 @@ extension ICEAgent {
             rejectedChecks &+= 1
             return
         }
+        guard repeats.admits(message.transactionID, at: now) else { return }
         func respond(_ messageClass: STUNMessage.Class, _ attribute: STUNAttribute...) {
             let response = STUNMessage(messageClass, transactionID: message.transactionID, attributes: attribute)
             effects.append(.send(response.serialized(integrityKey: key), on: tuple))

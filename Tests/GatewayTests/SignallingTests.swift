@@ -1,6 +1,7 @@
 import Foundation
 import Gateway
 import NIOCore
+import NIOPosix
 import NIOWebSocket
 import Relay
 import Testing
@@ -196,6 +197,33 @@ struct SignallingTests {
         let cases: [(UInt16, @Sendable (WebSocketClient) async throws -> Void)] = [
             (1002, { try await $0.send(.text, ByteBuffer(string: "{}"), isMasked: false) }),
             (1002, { try await $0.send(.continuation, ByteBuffer(string: "{}")) }),
+            (
+                1002,
+                { client in
+                    try await client.outbound.write(
+                        WebSocketFrame(
+                            fin: true,
+                            rsv1: true,
+                            opcode: .text,
+                            maskKey: .random(),
+                            data: ByteBuffer(string: "{}")
+                        )
+                    )
+                }
+            ),
+            (1008, { client in for _ in 0..<60 { try await client.send(.ping, ByteBuffer(string: "x")) } }),
+            (
+                1008,
+                { client in
+                    try await client.send(.text, ByteBuffer(string: "{"), fin: false)
+                    for _ in 0..<20 { try await client.send(.continuation, ByteBuffer(string: " "), fin: false) }
+                }
+            ),
+            // What may not be sent (RFC 6455 §7.4.1), half a code, and a reason that is no text.
+            (1002, { try await $0.send(.connectionClose, ByteBuffer(bytes: [0x03, 0xED])) }),
+            (1002, { try await $0.send(.connectionClose, ByteBuffer(bytes: [0x03])) }),
+            (1002, { try await $0.send(.connectionClose, ByteBuffer(bytes: [0x03, 0xE8, 0xC0, 0xAF])) }),
+            (3999, { try await $0.send(.connectionClose, ByteBuffer(bytes: [0x0F, 0x9F])) }),
             (1003, { try await $0.send(.binary, ByteBuffer(string: "{}")) }),
             (1007, { try await $0.send(.text, ByteBuffer(bytes: [0xC0, 0xAF])) }),
             (
@@ -214,10 +242,75 @@ struct SignallingTests {
                 _ = try await client.message()
                 // The gateway may close before all of it is written.
                 try? await send(client)
-                let event = await client.next()
+                var event = await client.next()
+                while case .pong = event { event = await client.next() }
                 let isFragmentError = code == 1009 && event == .closed(1002)
                 #expect(event == .closed(code) || isFragmentError, "\(code)")
             }
+        }
+    }
+
+    @Test(arguments: [WebSocketOpcode.ping, .continuation, .text])
+    func `a flood of ten thousand frames ends the socket`(opcode: WebSocketOpcode) async throws {
+        try await joined { (box, client) async throws in
+            _ = try await client.message()
+            if opcode == .continuation { try await client.send(.text, ByteBuffer(string: "{"), fin: false) }
+            let isWhole = opcode != .continuation
+            for _ in 0..<10_000 {
+                let isWritten: Void? = try? await client.send(
+                    opcode,
+                    ByteBuffer(string: #"{"type":"nothing"}"#),
+                    fin: isWhole
+                )
+                if isWritten == nil { break }
+            }
+            var event = await client.next()
+            while case .pong = event { event = await client.next() }
+            // What says why may be lost when it is sent while we still write.
+            #expect(event == .closed(1008) || event == .ended)
+            _ = await box.service.call { if case .controlClosed = $0 { true } else { false } }
+        }
+    }
+
+    /// A client that the library has no means to be.
+    @Test(
+        arguments: [
+            // A frame of 2^63 bytes, and one of twice what a message may have.
+            ([0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4], false),
+            ([0x81, 0xFF, 0, 0, 0, 0, 0, 2, 0, 0, 1, 2, 3, 4], false),
+            ([], true),
+        ] as [([UInt8], Bool)]
+    )
+    func `a client that announces too much, or reads nothing, loses its socket`(
+        bytes: [UInt8],
+        isMute: Bool
+    ) async throws {
+        try await GatewayHarness.run {
+            $0.limits.unreadMilliseconds = 300
+        } _: { (box) async throws in
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .channelOption(.autoRead, value: !isMute)
+                .channelOption(.socketOption(.so_rcvbuf), value: 4_096)
+                .connect(host: "127.0.0.1", port: box.port)
+                .get()
+            let hello = Array(#"{"type":"hello"}"#.utf8)
+            let request =
+                "GET /gate/ws HTTP/1.1\r\nHost: 127.0.0.1:\(box.port)\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                + "Origin: http://127.0.0.1:\(box.port)\r\nSec-WebSocket-Version: 13\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            try await channel.writeAndFlush(ByteBuffer(string: request))
+            // A key of zeros masks nothing.
+            try await channel.writeAndFlush(ByteBuffer(bytes: [0x81, 0x80 | UInt8(hello.count), 0, 0, 0, 0] + hello))
+            _ = await box.service.call { if case .join = $0 { true } else { false } }
+            if isMute {
+                let reason = String(repeating: "x", count: 60_000)
+                for _ in 0..<400 { box.service.tell("viewer1", .source(SourceInfo(state: .live, reason: reason))) }
+            } else {
+                try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
+            }
+            _ = await box.service.call { if case .controlClosed = $0 { true } else { false } }
+            while box.gateway.connectionCount > 0 { try await Task.sleep(for: .milliseconds(10)) }
+            try? await channel.close()
         }
     }
 

@@ -216,10 +216,9 @@ import Wire
     @Test func `many source addresses fill a bounded table and never the selected path`() {
         var world = World()
         _ = world.check(on: path, nominating: true)
-        let captured = world.request(nominating: true)
         var sent = 0
         for port in UInt16(1)...2_000 {
-            sent += world.receive(captured, on: tuple("203.0.113.1", port)).checks.count
+            sent += world.check(on: tuple("203.0.113.1", port), nominating: true).checks.count
         }
         #expect(world.agent.pairs.count == 32)
         #expect(world.agent.selectedPath == path)
@@ -227,6 +226,21 @@ import Wire
         world.now += .seconds(10)
         _ = world.check(on: path)
         #expect(world.check(on: other).contains(.pathAdded(other)))
+    }
+
+    @Test func `a check that is sent again and again is answered five times a second, a new one always`() {
+        var world = World()
+        let captured = world.request(nominating: true, id: 77)
+        #expect(world.receive(captured, on: path).responses.count == 1)
+        var answers = 0
+        for number in 0..<400 {
+            world.now += .milliseconds(10)
+            // From wherever it comes: each address would be another answer otherwise.
+            answers += world.receive(captured, on: tuple("203.0.113.1", 50_000 + UInt16(number % 40))).responses.count
+            if number % 100 == 0 { #expect(world.check(on: path).responses.count == 1) }
+        }
+        #expect((20...25).contains(answers), "\(answers)")
+        #expect(world.agent.selectedPath == path)
     }
 
     @Test func `after a restart old credentials are good for 10 s and the path stays`() {

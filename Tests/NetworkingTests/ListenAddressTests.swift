@@ -30,6 +30,21 @@ import Wire
         #expect(Set(all).count == all.count)
     }
 
+    @Test(arguments: [false, true])
+    func `of what a machine has, bridges, link-local addresses and loopback never get out`(wantsLoopback: Bool) throws {
+        let interfaces = [
+            ("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "192.168.1.5"), ("eth0", "2001:db8::5"), ("eth0", "fe80::1"),
+            ("eth0", "169.254.7.7"), ("docker0", "172.17.0.1"), ("docker0", "fe80::42"), ("br-4f1ce2aa", "172.18.0.1"),
+            ("br-4f1ce2aa", "fd00:18::1"), ("veth1a2b", "172.17.0.9"), ("virbr0", "192.168.122.1"),
+            ("cni0", "10.244.0.1"), ("flannel.1", "10.244.0.0"), ("wg0", "10.8.0.1"), ("eth1", "192.168.1.5"),
+            ("eth2", "0.0.0.0"), ("eth3", "fdc3::7"),
+        ]
+        let all = try interfaces.map { ($0.0, try required(IPAddress($0.1))) }
+        let shown = InterfaceAddresses.reachable(all, includingLoopback: wantsLoopback).map(\.description)
+        let loopback = wantsLoopback ? ["127.0.0.1", "::1"] : []
+        #expect(shown == loopback + ["192.168.1.5", "2001:db8::5", "10.8.0.1", "fdc3::7"])
+    }
+
     @Test(arguments: [
         ("docker0", true), ("br-3f2a", true), ("veth12", true), ("eth0", false), ("br0", false), ("wg0", false),
     ])

@@ -135,6 +135,62 @@ import Wire
         await plane.close()
     }
 
+    /// What a client may send on a connection that becomes nobody's.
+    @Test(
+        arguments: [
+            ("nothing", []), ("half a frame", frame(check).dropLast(1)),
+            ("a frame of 4,095 bytes, begun", [0x0F, 0xFF, 0]),
+            ("a check of a stranger", frame(check)),
+            ("a Binding request, answered", STUNMessage(.request, transactionID: .init(high: 0, low: 0)).serialized()),
+        ] as [(String, [UInt8])]
+    )
+    func `a connection that is of no use is closed after five seconds, whatever it sent`(
+        what: String,
+        bytes: [UInt8]
+    ) async throws {
+        let plane = try await plane()
+        let loop = EmbeddedEventLoop()
+        let channel = EmbeddedChannel(loop: loop)
+        channel.localAddress = try SocketAddress(ipAddress: "192.0.2.1", port: 8_189)
+        channel.remoteAddress = try SocketAddress(ipAddress: "203.0.113.7", port: 50_000)
+        try channel.pipeline.syncOperations.addHandler(MediaConnectionHandler(plane: plane, carrier: .tcp))
+        channel.pipeline.fireChannelActive()
+        // One byte at a time gains nothing.
+        for byte in bytes { try channel.writeInbound(ByteBuffer(bytes: [byte])) }
+        loop.advanceTime(by: .milliseconds(4_900))
+        #expect(
+            plane.connections[
+                FiveTuple(
+                    .tcp,
+                    local: .init(try required(IPAddress("192.0.2.1")), port: 8_189),
+                    remote: .init(try required(IPAddress("203.0.113.7")), port: 50_000)
+                )
+            ] != nil
+        )
+        try channel.writeInbound(ByteBuffer(bytes: []))
+        loop.advanceTime(by: .milliseconds(200))
+        loop.run()
+        #expect(!channel.isActive)
+        _ = try? channel.finish()
+        await plane.close()
+    }
+
+    @Test(
+        arguments: [
+            [0xFF, 0xFF, 1], [0x10, 0x00, 0x16, 3, 1], Array("GET / HTTP/1.1\r\n".utf8),
+            [0, 20] + [UInt8](repeating: 0, count: 20),
+        ] as [[UInt8]]
+    )
+    func `what cannot become STUN is not waited for`(bytes: [UInt8]) async throws {
+        let plane = try await plane()
+        let client = try await TCPClient(to: plane.localAddress)
+        let begun = ContinuousClock.now
+        try await client.send(bytes)
+        await client.closed()
+        #expect(ContinuousClock.now - begun < .seconds(4))
+        await plane.close()
+    }
+
     @Test func `one address has so many connections, loopback more`() {
         let connections = MediaConnections()
         let channel = EmbeddedChannel()

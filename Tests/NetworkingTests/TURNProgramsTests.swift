@@ -1,7 +1,9 @@
+import DTLS
 import Foundation
 import ICE
 import NIOCore
 import NIOPosix
+import NIOSSL
 import TURN
 import Testing
 import Wire
@@ -45,9 +47,9 @@ struct TURNProgramsTests {
 
     private func uclient(
         _ port: UInt16,
-        user: RelayCredentials.Issued,
+        as user: RelayCredentials.Issued,
         peer: TransportAddress,
-        _ more: String...
+        _ more: [String] = []
     ) async throws -> String {
         let arguments = [
             "-v", "-c", "-n", "3", "-p", "\(port)", "-e", "\(peer.ip)", "-r", "\(peer.port)", "-u", user.username, "-w",
@@ -56,80 +58,133 @@ struct TURNProgramsTests {
         return try await Program.run("turnutils_uclient", arguments + more + ["127.0.0.1"], within: .seconds(20))
     }
 
-    private func login(validFor seconds: Int64 = 600) -> RelayCredentials.Issued {
-        credentials.issue(user: "viewer", expiry: MonotonicClock.wallMilliseconds() / 1_000 + seconds)
+    private func login(_ user: String = "viewer", validFor seconds: Int64 = 600) -> RelayCredentials.Issued {
+        credentials.issue(user: user, expiry: MonotonicClock.wallMilliseconds() / 1_000 + seconds)
     }
 
-    @Test(arguments: [false, true])
-    func `turnutils_stunclient is told its own address`(usesExtraPort: Bool) async throws {
-        try await withPorts { plane, extra in
-            let port = usesExtraPort ? extra.listen.port : plane.localAddress.port
-            let said = try await Program.run(
-                "turnutils_stunclient",
-                ["-p", "\(port)", "127.0.0.1"],
-                within: .seconds(20)
+    /// TURN over TLS in front of `plane`, as the HTTPS port has it behind its look at the first byte.
+    private func secured(_ plane: MediaPlane) async throws -> any Channel {
+        let identity = try SelfSignedCertificate.make(commonName: "turn")
+        let certificates = try NIOSSLCertificate.fromPEMBytes(Array(identity.certificatePEM.utf8))
+        let key = try NIOSSLPrivateKey(bytes: Array(identity.privateKeyPEM.reveal().utf8), format: .pem)
+        let context = try NIOSSLContext(
+            configuration: .makeServerConfiguration(
+                certificateChain: certificates.map { .certificate($0) },
+                privateKey: .privateKey(key)
             )
-            #expect(said.contains("UDP reflexive addr: 127.0.0.1:"), "\(said)")
+        )
+        return try await MediaListener.open(
+            TransportAddress(IPAddress(v4: 0x7F00_0001), port: 0),
+            isDual: false,
+            accepting: group.next(),
+            group: group
+        ) { channel in
+            try channel.pipeline.syncOperations.addHandlers([
+                NIOSSLServerHandler(context: context),
+                MediaConnectionHandler(plane: plane, carrier: .tls, framing: .selfDelimiting),
+            ])
         }
     }
 
-    @Test(arguments: [[], ["-t"]], [false, true])
-    func `turnutils_uclient allocates, refreshes, gets permissions and channels, and sends to us`(
-        transport: [String],
-        usesExtraPort: Bool
-    ) async throws {
+    @Test func `turnutils_stunclient is told its own address, on either port`() async throws {
         try await withPorts { plane, extra in
-            let port = usesExtraPort ? extra.listen.port : plane.localAddress.port
-            for way in [[], ["-s"]] {
-                let before = plane.counters.values.droppedUnknown
-                let more = transport + way
-                let arguments = ["-v", "-c", "-n", "3", "-p", "\(port)", "-e", "127.0.0.1"]
-                let login = self.login()
+            for port in [plane.localAddress.port, extra.listen.port] {
                 let said = try await Program.run(
-                    "turnutils_uclient",
-                    arguments + ["-r", "\(plane.localAddress.port)", "-u", login.username, "-w", login.password] + more
-                        + ["127.0.0.1"],
+                    "turnutils_stunclient",
+                    ["-p", "\(port)", "127.0.0.1"],
                     within: .seconds(20)
                 )
-                #expect(said.contains("allocate response received"), "\(said)")
-                #expect(said.contains("refresh response received"), "\(said)")
-                #expect(said.contains(way.isEmpty ? "channel bind" : "create perm"), "\(said)")
-                #expect(!said.contains("error 4"), "\(said)")
-                // Three messages came through the allocation; they are no media, so the router drops them.
-                #expect(plane.counters.values.droppedUnknown - before >= 3)
+                #expect(said.contains("UDP reflexive addr: 127.0.0.1:"), "\(said)")
+            }
+        }
+    }
+
+    /// The program mostly waits, so that all ways are tried at once.
+    @Test func `turnutils_uclient allocates, refreshes, gets permissions and channels, and sends to us, by every way`()
+        async throws
+    {
+        try await withPorts { plane, extra in
+            let secure = try await secured(plane)
+            let securePort = UInt16(clamping: secure.localAddress?.port ?? 0)
+            var ways: [(port: UInt16, transport: [String], carrier: String)] = []
+            for port in [plane.localAddress.port, extra.listen.port] {
+                ways += [(port, [], "udp"), (port, ["-t"], "tcp")]
+            }
+            ways.append((securePort, ["-t", "-S"], "tls"))
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for (number, way) in ways.enumerated() {
+                    for data in [[], ["-s"]] {
+                        let user = login("\(number)\(data)")
+                        tasks.addTask {
+                            let said = try await uclient(
+                                way.port,
+                                as: user,
+                                peer: plane.localAddress,
+                                way.transport + data
+                            )
+                            #expect(said.contains("allocate response received"), "\(way.carrier) \(said)")
+                            #expect(said.contains("refresh response received"), "\(way.carrier) \(said)")
+                            #expect(said.contains(data.isEmpty ? "channel bind" : "create perm"), "\(said)")
+                            #expect(!said.contains("error 4"), "\(way.carrier) \(said)")
+                        }
+                    }
+                }
+                try await tasks.waitForAll()
             }
             let counters = try #require(plane.traversal.counters)
-            #expect(counters.allocated >= 2)
-            #expect(counters.forbidden == 0)
-            #expect(counters.unauthorized == 0)
+            #expect(counters.allocated >= 10)
+            #expect(counters.forbidden == 0 && counters.unauthorized == 0 && counters.expired == 0)
+            // Three messages came through each allocation; they are no media, so the router drops them.
+            #expect(counters.fromClients.packets >= 30)
+            #expect(plane.counters.values.droppedUnknown >= 30)
+            try await secure.close()
         }
     }
 
     @Test func `a wrong password and credentials that ran out are refused`() async throws {
-        try await withPorts { plane, _ in
-            let port = plane.localAddress.port
-            var wrong = login()
-            wrong.password = "wrong"
+        async let wrong: Void = withPorts { (plane, _) async throws in
+            var user = login()
+            user.password = "wrong"
             // The program asks again and again, whatever the 401 says, until it has had its share of answers.
-            #expect(try await !uclient(port, user: wrong, peer: plane.localAddress).contains("success"))
+            let said = try await uclient(plane.localAddress.port, as: user, peer: plane.localAddress)
+            #expect(!said.contains("success"), "\(said)")
             #expect(plane.traversal.counters?.unauthorized ?? 0 > 0)
             #expect(plane.traversal.counters?.expired == 0)
-            let said = try await uclient(port, user: login(validFor: -120), peer: plane.localAddress)
+            #expect(plane.traversal.counters?.allocated == 0)
+        }
+        async let old: Void = withPorts { (plane, _) async throws in
+            let (users, user) = AsyncStream<String>.makeStream()
+            plane.traversal.whenCredentialsExpire { user.yield($0) }
+            let said = try await uclient(
+                plane.localAddress.port,
+                as: login("late", validFor: -120),
+                peer: plane.localAddress
+            )
             #expect(!said.contains("success"), "\(said)")
             #expect(plane.traversal.counters?.expired ?? 0 > 0)
             #expect(plane.traversal.counters?.allocated == 0)
+            user.finish()
+            #expect(await users.contains("late"))
         }
+        _ = try await (wrong, old)
     }
 
-    @Test(arguments: ["10.0.0.1", "127.0.0.2", "169.254.169.254"])
-    func `any peer but us is forbidden`(peer: String) async throws {
+    @Test func `any peer but us is forbidden`() async throws {
         try await withPorts { plane, _ in
-            let address = TransportAddress(try #require(IPAddress(peer)), port: plane.localAddress.port)
-            for way in ["-X", "-s"] {
-                let said = try await uclient(plane.localAddress.port, user: login(), peer: address, way)
-                #expect(said.contains("error 403 (Forbidden)"), "\(said)")
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for peer in ["10.0.0.1", "127.0.0.2", "169.254.169.254"] {
+                    let address = TransportAddress(try #require(IPAddress(peer)), port: plane.localAddress.port)
+                    for way in ["-X", "-s"] {
+                        tasks.addTask {
+                            let user = login("\(peer)\(way)")
+                            let said = try await uclient(plane.localAddress.port, as: user, peer: address, [way])
+                            #expect(said.contains("error 403 (Forbidden)"), "\(peer) \(way) \(said)")
+                        }
+                    }
+                }
+                try await tasks.waitForAll()
             }
-            #expect(plane.traversal.counters?.forbidden ?? 0 > 0)
+            #expect(plane.traversal.counters?.forbidden ?? 0 >= 6)
         }
     }
 }

@@ -202,4 +202,38 @@ struct WebRTCServingTests {
         #expect(first.received.count == count)
         #expect(second.received.count > 70)
     }
+
+    @Test func `an ICE restart moves nothing but the names, and those of before are good for a moment`() throws {
+        let world = try World()
+        try world.becomeLive()
+        let client = try WebRTCClient(world, viewer: try world.join())
+        try client.connect()
+        try client.watch(.seconds(2))
+        let count = client.received.count
+        let first = try #require(world.claims.first)
+        #expect(world.claims.count == 1)
+
+        let fragment = try world.restartICE(ufrag: "y8Rh", pwd: "anotherPasswordOfTheClient", viewer: client.viewer)
+        #expect(fragment.contains("a=ice-ufrag:") && fragment.contains("a=candidate:"))
+        #expect(world.claims.count == 2 && world.claims.contains(first))
+        // The path stays known, under the new name, and media goes on.
+        #expect(world.claimedPaths.values.allSatisfy { $0 != first })
+        try client.watch(.seconds(2))
+        #expect(client.received.count > count + 40)
+        #expect(try world.viewer(client.viewer).state == .playing)
+
+        // What is not well formed changes nothing, and a second restart lets the oldest name go.
+        let broken = #expect(throws: ViewerRefusal.self) {
+            try world.restartICE(ufrag: "y", pwd: "z", viewer: client.viewer)
+        }
+        #expect(broken?.kind == .malformed)
+        _ = try world.restartICE(ufrag: "z9Si", pwd: "yetAnotherPasswordOfTheClient", viewer: client.viewer)
+        #expect(world.claims.count == 2 && !world.claims.contains(first))
+        world.leave(client.viewer)
+        #expect(world.claims.isEmpty && world.claimedPaths.isEmpty)
+        let gone = #expect(throws: ViewerRefusal.self) {
+            try world.restartICE(ufrag: "y8Rh", pwd: "anotherPasswordOfTheClient", viewer: client.viewer)
+        }
+        #expect(gone?.kind == .notFound)
+    }
 }

@@ -85,6 +85,19 @@ extension World {
         return try #require(result).get()
     }
 
+    func restartICE(ufrag: String, pwd: String, viewer: String) throws -> String {
+        var result: Result<String, ViewerRefusal>?
+        input { now, effects in
+            do throws(ViewerRefusal) {
+                let fragment = try shard.restartICE(ufrag: ufrag, pwd: pwd, viewer: viewer, at: now, into: &effects)
+                result = .success(fragment)
+            } catch {
+                result = .failure(error)
+            }
+        }
+        return try #require(result).get()
+    }
+
     func leave(_ viewer: String) { input { shard.leave(viewer: viewer, reason: "closed", at: $0, into: &$1) } }
 
     func closeControl(of viewer: String) throws {

@@ -138,4 +138,29 @@ extension BrowserOffers {
             a=rtpmap:99 AV1/90000
             """
     )
+
+    /// Written by hand after what Firefox offers since 126: Baseline besides Constrained Baseline, both with and without
+    /// fragmentation, the other order of parameters, and no bundled candidates.
+    static let firefoxWithBaseline = firefox.replacing(
+        "126 127 97 98 99 100",
+        with: "126 127 97 98 105 106 103 104 99 100"
+    ).replacing(
+        "a=fmtp:127 apt=126",
+        with: """
+            a=fmtp:105 profile-level-id=42001f;level-asymmetry-allowed=1;packetization-mode=1
+            a=fmtp:103 profile-level-id=42001f;level-asymmetry-allowed=1
+            a=fmtp:106 apt=105
+            a=fmtp:104 apt=103
+            a=rtcp-fb:105 nack
+            a=rtcp-fb:105 nack pli
+            a=rtcp-fb:105 ccm fir
+            a=rtcp-fb:105 goog-remb
+            a=rtcp-fb:105 transport-cc
+            a=rtpmap:105 H264/90000
+            a=rtpmap:106 rtx/90000
+            a=rtpmap:103 H264/90000
+            a=rtpmap:104 rtx/90000
+            a=fmtp:127 apt=126
+            """
+    )
 }

@@ -126,4 +126,24 @@ extension BrowserOffers {
         a=rtpmap:126 telephone-event/8000
 
         """
+
+    /// The same in the order of Safari 18: H.265 before all, then H.264 without fragmentation too.
+    static let safariWithH265First = safari.replacing(
+        "SAVPF 96 97 98 99 100 101 102",
+        with: "SAVPF 100 101 96 97 98 99 113 114 102"
+    ).replacing(
+        "a=rtpmap:102 VP8/90000",
+        with: """
+            a=rtpmap:113 H264/90000
+            a=rtcp-fb:113 goog-remb
+            a=rtcp-fb:113 transport-cc
+            a=rtcp-fb:113 ccm fir
+            a=rtcp-fb:113 nack
+            a=rtcp-fb:113 nack pli
+            a=fmtp:113 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=640c1f
+            a=rtpmap:114 rtx/90000
+            a=fmtp:114 apt=113
+            a=rtpmap:102 VP8/90000
+            """
+    )
 }

@@ -9,7 +9,8 @@ import Wire
 enum BrowserOffers {
     /// By name; line ends are LF here.
     static let all: [(name: String, text: String)] = [
-        ("Chromium", chromium), ("Firefox", firefox), ("Safari", safari),
+        ("Chromium", chromium), ("Firefox", firefox), ("Firefox with Baseline", firefoxWithBaseline),
+        ("Safari", safari), ("Safari with H.265 first", safariWithH265First),
     ]
 }
 
@@ -62,7 +63,11 @@ enum BrowserOffers {
 
     @Test(arguments: [
         ("Chromium", UInt8(0x42), UInt8(0xC0), "108"), ("Chromium", 0x4D, 0, "116"), ("Firefox", 0x42, 0xC0, "126"),
-        ("Firefox", 0x64, 0, "126"), ("Safari", 0x42, 0xC0, "98"), ("Safari", 0x64, 0, "96"),
+        ("Firefox", 0x64, 0, "126"), ("Firefox with Baseline", 0x42, 0xC0, "126"),
+        ("Firefox with Baseline", 0x42, 0, "105"), ("Firefox with Baseline", 0x4D, 0, "126"),
+        ("Firefox with Baseline", 0x64, 0, "126"), ("Safari", 0x42, 0xC0, "98"), ("Safari", 0x64, 0, "96"),
+        ("Safari", 0x64, 0x0C, "96"), ("Safari", 0x4D, 0, "98"), ("Safari with H.265 first", 0x42, 0xC0, "98"),
+        ("Safari with H.265 first", 0x64, 0, "96"), ("Safari with H.265 first", 0x64, 0x0C, "96"),
     ])
     func `the picture goes under the payload type that fits`(
         browser: String,

@@ -183,12 +183,15 @@ struct ConnectionSetup: Sendable {
     /// The handshake was judged by ``RequestGate``; what gets here is upgraded.
     private func webSocket(_ info: ConnectionInfo) -> NIOTypedWebSocketServerUpgrader<Spoken> {
         let limit = core.configuration.limits.bodyBytes
+        let unread = TimeAmount.milliseconds(core.configuration.limits.unreadMilliseconds)
         return NIOTypedWebSocketServerUpgrader(
             maxFrameSize: limit,
             shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(WebSocketMessageHandler(messageLimit: limit))
+                    try channel.pipeline.syncOperations.addHandler(
+                        WebSocketMessageHandler(messageLimit: limit, unreadLimit: unread)
+                    )
                     let messages = try SignallingSession.MessageChannel(wrappingChannelSynchronously: channel)
                     let request = try HTTPRequest(head, secure: info.isSecure, splitCookie: false)
                     let session = SignallingSession(

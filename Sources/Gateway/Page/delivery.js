@@ -179,7 +179,7 @@ export class Delivery {
   /** The relay refuses the offer. */
   refused(kind, reason, retryAfter) {
     if (this.webrtc.phase === "off") return;
-    if (kind === "unavailable") {
+    if (kind === "unavailable" || kind === "busy") {
       this.obstacle = isPlayable(this.source.state) ? null : "unavailable";
       this.giveUpWebRTC(reason);
       if (!this.obstacle) this.nextTrialAt = this.now() + (retryAfter ?? 2) * 1000;

@@ -36,6 +36,10 @@ struct Refusal: Error, Sendable {
             status = .serviceUnavailable
             remedy = "Try again."
             retryAfter = refusal.retryAfter ?? 2
+        case .busy:
+            status = .tooManyRequests
+            remedy = "Let those connect or end first."
+            retryAfter = refusal.retryAfter ?? 10
         }
     }
 

@@ -17,10 +17,9 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     private static let framesPerSecond = 20.0
     private static let frameBurst = 50.0
     private static let pingInterval = TimeAmount.seconds(20)
-    /// How long the client may leave us unable to write.
-    private static let writeLimit = TimeAmount.seconds(10)
 
     private let messageLimit: Int
+    private let unreadLimit: TimeAmount
     private var message = ByteBuffer()
     private var fragments = 0
     private var tokens = frameBurst
@@ -30,7 +29,13 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     private var pingTask: RepeatedTask?
     private var writeTask: Scheduled<Void>?
 
-    init(messageLimit: Int) { self.messageLimit = messageLimit }
+    /// - Parameters:
+    ///   - messageLimit: Bytes of a message.
+    ///   - unreadLimit: How long the client may leave us unable to write.
+    init(messageLimit: Int, unreadLimit: TimeAmount) {
+        self.messageLimit = messageLimit
+        self.unreadLimit = unreadLimit
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
@@ -81,15 +86,25 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
         case .pong:
             unansweredPings = 0
         case .connectionClose:
-            hasSentClose = true
             var payload = frame.unmaskedData
-            let code = payload.readSlice(length: 2) ?? ByteBuffer()
+            let code = payload.readSlice(length: min(2, payload.readableBytes)) ?? ByteBuffer()
+            guard Self.isValidClose(code), String(validating: payload.readableBytesView, as: UTF8.self) != nil else {
+                return fail(.protocolError, context)
+            }
+            hasSentClose = true
             let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
             let reply = WebSocketFrame(fin: true, opcode: .connectionClose, data: code)
             context.writeAndFlush(wrapOutboundOut(reply)).whenComplete { _ in bound.value.close(promise: nil) }
         default:
             fail(.protocolError, context)
         }
+    }
+
+    /// RFC 6455 §7.4: some codes only say what happened where no frame was sent.
+    private static func isValidClose(_ code: ByteBuffer) -> Bool {
+        guard code.readableBytes > 0 else { return true }
+        guard let value = code.getInteger(at: code.readerIndex, as: UInt16.self) else { return false }
+        return 1000...1003 ~= value || 1007...1014 ~= value || 3000...4999 ~= value
     }
 
     private func append(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
@@ -131,7 +146,7 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
         writeTask = nil
         if !context.channel.isWritable {
             let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-            writeTask = context.eventLoop.scheduleTask(in: Self.writeLimit) { bound.value.close(promise: nil) }
+            writeTask = context.eventLoop.scheduleTask(in: unreadLimit) { bound.value.close(promise: nil) }
         }
         context.fireChannelWritabilityChanged()
     }

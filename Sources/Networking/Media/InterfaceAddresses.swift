@@ -7,10 +7,18 @@ public enum InterfaceAddresses {
     public static func list(includingLoopback: Bool = false) -> [IPAddress] {
         var list = [cmedia_interface](repeating: cmedia_interface(), count: limit)
         let count = max(0, Int(cmedia_interfaces(&list, Int32(limit))))
+        let all = list.prefix(count).compactMap { entry in
+            TransportAddress(entry.address).map { (name: name(of: entry), ip: $0.ip) }
+        }
+        return reachable(all, includingLoopback: includingLoopback)
+    }
+
+    /// The addresses among `all`, with the names of their interfaces, that somebody elsewhere may reach us at.
+    static func reachable(_ all: [(name: String, ip: IPAddress)], includingLoopback: Bool) -> [IPAddress] {
         var result: [IPAddress] = []
-        for entry in list.prefix(count) {
-            guard let ip = TransportAddress(entry.address)?.ip, !ip.isLinkLocal, !ip.isUnspecified,
-                includingLoopback || !ip.isLoopback, !isVirtual(name(of: entry)), !result.contains(ip)
+        for (name, ip) in all {
+            guard !ip.isLinkLocal, !ip.isUnspecified, includingLoopback || !ip.isLoopback, !isVirtual(name),
+                !result.contains(ip)
             else { continue }
             result.append(ip)
         }

@@ -6,7 +6,7 @@ import Wire
 /// Reads one connection that carries media: cuts it into messages and routes them as if they were datagrams.
 ///
 /// A client of TURN speaks STUN, possibly in TLS, a client of ICE-TCP sends RFC 4571 frames. A connection that belongs
-/// to no session and has no allocation is closed after ten seconds, whatever it sent: it never began with STUN, or its
+/// to no session and has no allocation is closed after five seconds, whatever it sent: it never began with STUN, or its
 /// checks were nobody's, or its viewer has left.
 final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
@@ -98,5 +98,5 @@ final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
     }
 
     /// RFC 6544 leaves the time to us; a browser sends its first check at once.
-    private static let inspectionInterval: TimeAmount = .seconds(10)
+    static let inspectionInterval: TimeAmount = .seconds(5)
 }

@@ -131,7 +131,8 @@ public final class RelayNode: ViewerService {
                     clock: clock,
                     delivery: configuration.delivery,
                     instance: UInt16(clamping: index),
-                    convertsSound: configuration.mediaProgram != nil
+                    convertsSound: configuration.mediaProgram != nil,
+                    pendingLimit: max(Self.pendingSessions / loops.count, 32)
                 )
                 let driver = try await loop.submit {
                     let driver = ShardDriver(
@@ -329,6 +330,8 @@ public final class RelayNode: ViewerService {
         }
     }
 
+    /// Sessions of the node at one time that have yet to connect.
+    private static let pendingSessions = 256
     /// Time that ``shutdown()`` takes at most.
     public static let shutdownLimit: Duration = .seconds(3)
     private static let flushTime: Duration = .milliseconds(100)

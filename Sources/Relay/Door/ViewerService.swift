@@ -102,6 +102,8 @@ public struct ViewerRefusal: Error, Sendable, Equatable {
         case incompatible
         /// The camera has nothing to show yet, or the relay is full; try again (503 with Retry-After).
         case unavailable
+        /// Too many sessions are being set up; try again (429 with Retry-After).
+        case busy
     }
 
     /// What kind of refusal.

@@ -118,6 +118,7 @@ extension RelayShard {
             let sentence = camera.state == .live ? "The camera is not ready." : camera.state.sentenceForViewers
             throw ViewerRefusal(.unavailable, sentence, retryAfter: 2)
         }
+        try makeRoomForSession(of: viewer, at: now, into: &effects)
         let peer: Peer
         do throws(NegotiationError) {
             peer = try Peer(

@@ -21,6 +21,8 @@ public struct ShardConfiguration: Sendable {
     public var instance: UInt16
     /// Whether there is a program that converts sound between codecs.
     public var convertsSound: Bool
+    /// Sessions at one time that were answered and have yet to connect.
+    public var pendingLimit: Int
 
     /// Creates a configuration.
     public init(
@@ -30,7 +32,8 @@ public struct ShardConfiguration: Sendable {
         clock: RelayClock,
         delivery: DeliveryPolicy,
         instance: UInt16,
-        convertsSound: Bool = false
+        convertsSound: Bool = false,
+        pendingLimit: Int = 256
     ) {
         self.candidates = candidates
         self.tcpCandidates = tcpCandidates
@@ -39,6 +42,7 @@ public struct ShardConfiguration: Sendable {
         self.delivery = delivery
         self.instance = instance
         self.convertsSound = convertsSound
+        self.pendingLimit = pendingLimit
     }
 }
 
