@@ -6,17 +6,20 @@ import base64
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import ssl
 import stat
 import subprocess
 import time
+import urllib.request
 from typing import Any
 
 import pytest
 
 from browser import Watching
 from conftest import CHROMIUM
+from test_clients import insecure
 from harness import eventually, report
 from test_firewall import client_network
 from test_switching import camera_configuration
@@ -64,6 +67,32 @@ def test_a_browser_that_may_only_use_relays_plays_over_turn(start, chromium, tra
     assert_carried_by(relay, f"turn/{transport}")
     assert selected(relay)["remote"].startswith("relay 198.19."), selected(relay)
     assert not page.problems, page.problems
+
+
+def test_another_client_gets_turn_over_tls_on_the_https_port(start) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    call = urllib.request.Request(f"{relay.page}/clock/whep", method="OPTIONS")
+    links = urllib.request.urlopen(call, context=insecure()).headers.get_all("Link")
+    link = next(link for link in links if link.startswith("<turns:"))
+    login = dict(re.findall(r'(username|credential)="([^"]*)"', link))
+    arguments = [
+        "-v", "-c", "-s", "-n", "1", "-t", "-S", "-p", relay.listener("https").rsplit(":", 1)[1], "-e", "127.0.0.1",
+        "-r", relay.listener("media/udp").rsplit(":", 1)[1], "-u", login["username"], "-w", login["credential"],
+    ]
+    # It also wants a channel to the port above, which is not ours, and gives up when that is forbidden.
+    done = subprocess.run(
+        ["timeout", "20", "turnutils_uclient", *arguments, "127.0.0.1"], capture_output=True, text=True, timeout=30
+    )
+    said = done.stdout + done.stderr
+    # The third quarter of the relayed addresses is that of clients that come by TLS.
+    address = re.search(r"Received relay addr: 198\.19\.(\d+)\.", said)
+    assert address and 128 <= int(address[1]) < 192, said
+    assert "refresh response received" in said, said
+    turn = relay.snapshot()["turn"]
+    assert turn["allocated"] >= 1, turn
+    assert all(turn["refused"][reason] == 0 for reason in ["unauthorized", "expired", "overQuota"]), turn
 
 
 class Clock:

@@ -8,16 +8,17 @@ import Testing
 /// The HTTPS port, where STUN may come instead of HTTP.
 @Suite(.enabled(if: isInstalled("openssl"), "needs openssl to make a certificate"))
 struct FirstByteTests {
-    /// A client that names no protocol in its handshake, as TURN's do not.
+    /// A client that names no protocol in its handshake, as TURN's do not, or several.
     private struct Client {
         let channel: any Channel
         private let reader: Reader
 
-        init(port: Int) async throws {
+        init(port: Int, protocols: [String] = []) async throws {
             let reader = Reader()
             self.reader = reader
             var configuration = TLSConfiguration.makeClientConfiguration()
             configuration.certificateVerification = .none
+            configuration.applicationProtocols = protocols
             let context = try NIOSSLContext(configuration: configuration)
             channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .channelInitializer { channel in
@@ -89,10 +90,10 @@ struct FirstByteTests {
         }
     }
 
-    @Test(arguments: [0x00, 0x01] as [UInt8])
-    func `STUN goes to TURN whole, though it comes a byte at a time`(first: UInt8) async throws {
+    @Test(arguments: [0x00, 0x01] as [UInt8], [[], ["stun.turn"], ["stun.turn", "http/1.1"]])
+    func `STUN goes to TURN whole, though it comes a byte at a time`(first: UInt8, protocols: [String]) async throws {
         try await run { (box) async throws in
-            let client = try await Client(port: box.securePort)
+            let client = try await Client(port: box.securePort, protocols: protocols)
             let message = [first, 0x03] + (0..<18).map { UInt8($0) }
             try await client.send(message)
             #expect(await client.received(20) == message.map { ~$0 })

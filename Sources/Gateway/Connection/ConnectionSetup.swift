@@ -16,7 +16,7 @@ import Wire
 ///
 /// ```
 ///   [TLS, ALPN] ─ h2 ────────────▶ HTTP/2 streams, each: HLSHandler → Hummingbird
-///               ├ none, STUN ────▶ TURN over TLS
+///               ├ else, STUN ────▶ TURN over TLS
 ///               └ http/1.1, plain ▶ decoder → pipelining → RequestGate → upgrade ┬▶ WebSocket → SignallingSession
 ///                                                                                └▶ HLSHandler → Hummingbird
 /// ```
@@ -88,9 +88,8 @@ struct ConnectionSetup: Sendable {
             return channel.eventLoop.makeCompletedFuture {
                 switch result {
                 case .negotiated("h2"): return http2(channel, info)
-                case .negotiated: return try http1(channel, info)
-                // Browsers always name a protocol for HTTP and never for TURN; scripts may do either.
-                case .fallback: return try peek(channel, info)
+                // Clients of TURN name no protocol, or one of their own and HTTP's besides (coturn's program).
+                case .negotiated, .fallback: return try peek(channel, info)
                 }
             }
         }
