@@ -32,7 +32,7 @@ extension TURNServer {
         do throws(Refusal) {
             login = try authenticate(message, from: client, at: now, unixTime: unixTime)
         } catch {
-            guard answersStranger(client.path.remote.ip, at: now) else { return .silence }
+            guard answersStranger(client, at: now) else { return .silence }
             return .answer(answer(error, to: message, key: nil))
         }
         do throws(Refusal) {

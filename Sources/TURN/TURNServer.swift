@@ -82,6 +82,8 @@ public struct TURNServer: Sendable {
     private var nextNumber: UInt32
     private var sweptAt = Instant.zero
     private var strangers = RateLimit(perSecond: 20, burst: 100)
+    /// The same for TCP and TLS, so that nobody can use up an address's share there by forging it in datagrams.
+    private var connectedStrangers = RateLimit(perSecond: 20, burst: 100)
 
     /// Creates a server without allocations.
     ///
@@ -215,9 +217,11 @@ public struct TURNServer: Sendable {
 
     // MARK: Allocations
 
-    /// Whether an unauthenticated request from `source` gets an answer.
-    mutating func answersStranger(_ source: IPAddress, at now: Instant) -> Bool {
-        let isAnswered = strangers.admits(source, at: now)
+    /// Whether an unauthenticated request of `client` gets an answer.
+    mutating func answersStranger(_ client: TURNClient, at now: Instant) -> Bool {
+        let source = client.path.remote.ip
+        let isAnswered =
+            client.carrier == .udp ? strangers.admits(source, at: now) : connectedStrangers.admits(source, at: now)
         if !isAnswered { counters.ignored &+= 1 }
         return isAnswered
     }

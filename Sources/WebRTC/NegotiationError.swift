@@ -35,7 +35,7 @@ public enum NegotiationError: Error, Equatable, Sendable {
     /// A sentence for whoever reads the answer.
     public var problem: String {
         switch self {
-        case .malformed(let error): "The offer is not usable SDP: \(error)."
+        case .malformed(let error): "The offer is not usable SDP: \(error.problem)."
         case .missing(let part): "The offer has no valid \(part)."
         case .unsupported(let what): "The offer asks for \(what)."
         case .nothingToReceive: "The offer has no m-line that receives."
@@ -43,7 +43,7 @@ public enum NegotiationError: Error, Equatable, Sendable {
             "The camera sends \(camera.rawValue); the browser offers "
                 + (offered.isEmpty ? "no video codec." : offered.joined(separator: ", ") + ".")
         case .unsupportedVideo(let camera): "The camera sends \(camera) video, which WebRTC does not carry to browsers."
-        case .nothingToSend(let reason): "The camera has nothing that WebRTC can carry: \(reason)"
+        case .nothingToSend(let reason): "The offer and the camera have no media in common: \(reason)"
         case .streamNotReady: "The camera's stream has not started."
         case .unavailable(let reason): "The server could not make a session: \(reason)."
         }
@@ -59,8 +59,21 @@ public enum NegotiationError: Error, Equatable, Sendable {
             offered.contains { $0.hasPrefix("H264") }
                 ? "Offer H264 with packetization-mode=1." : "Play this camera by HLS in this browser."
         case .unsupportedVideo: "Play this camera by HLS, or set the camera to H.264."
-        case .nothingToSend: "Play this camera by HLS."
+        case .nothingToSend: "Offer an m-line for what the camera sends, or play it by HLS."
         case .streamNotReady: "Try again in a second."
+        }
+    }
+}
+
+extension SDPError {
+    /// For sentences.
+    fileprivate var problem: String {
+        switch self {
+        case .tooLarge: "it is larger than \(SessionDescription.maximumBytes) bytes"
+        case .tooManyLines: "it has more than \(SessionDescription.maximumLines) lines"
+        case .tooManyMedia: "it has more than \(SessionDescription.maximumMedia) m-lines"
+        case .containsNUL: "it contains a NUL byte"
+        case .notSDP: "it has neither a v= nor an m= line"
         }
     }
 }

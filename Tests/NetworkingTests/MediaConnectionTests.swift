@@ -3,6 +3,7 @@ import ICE
 import NIOCore
 import NIOEmbedded
 import NIOPosix
+import Synchronization
 import Testing
 import Wire
 
@@ -76,6 +77,36 @@ import Wire
         #expect(try await client.frames(20).map(\.first) == (0..<20).map { UInt8($0 * 3) })
         #expect(await peer.receive(40).map(\.bytes.first) == (UInt8(0)..<60).filter { $0 % 3 != 0 })
         await plane.close()
+    }
+
+    @Test func `what came before a reset arrives after the send that meets the reset, not in the midst of it`() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let plane = try await MediaPlane.open(ListenAddress(parsing: "127.0.0.1:0"), on: loop, connections: group)
+        let isSending = Atomic(false)
+        let (arrivals, continuation) = AsyncStream<Bool>.makeStream()
+        plane.attach(shard: 0, on: loop) { _ in continuation.yield(isSending.load(ordering: .relaxed)) }
+        plane.claim("mine", for: 0)
+        let client = try BlockingTCPClient(to: plane.localAddress)
+        client.send(Self.frame(Self.check))
+        var iterator = arrivals.makeAsyncIterator()
+        #expect(await iterator.next() == false)
+        let path = FiveTuple(.tcp, local: plane.localAddress, remote: client.address)
+        plane.claim(path, through: "mine")
+        try await loop.submit {
+            let sender = try plane.makeSender()
+            // The loop is busy here, so this waits in the kernel, and the reset behind it.
+            client.send(Self.frame(Self.check))
+            client.reset()
+            var queue = DatagramQueue()
+            queue.append([UInt8](repeating: 7, count: 1_000), to: path)
+            isSending.store(true, ordering: .relaxed)
+            sender.send(&queue)
+            isSending.store(false, ordering: .relaxed)
+        }.get()
+        #expect(await iterator.next() == false)
+        await plane.close()
+        try await group.shutdownGracefully()
     }
 
     @Test func `what a client does not read is dropped and counted, and nothing waits for it`() async throws {

@@ -11,6 +11,7 @@ struct AttemptLogTests {
         control: ControlChannel = .page,
         remote: String = "192.0.2.1",
         pairs: Int = 0,
+        text: String = "",
         hadMedia: Bool = true
     ) -> AttemptSnapshot {
         var attempt = AttemptSnapshot(
@@ -20,7 +21,7 @@ struct AttemptLogTests {
             control: control,
             startedAt: endedAt - 1,
             endedAt: endedAt,
-            verdict: Verdict(rule, .ok, nil, "")
+            verdict: Verdict(rule, .ok, nil, text)
         )
         attempt.client = "Chrome 141"
         attempt.remote = remote
@@ -94,6 +95,15 @@ struct AttemptLogTests {
         fail("x3", .refused, control: .whep, from: "192.0.2.9")
         let bare = log.newest(AttemptsRequest(limit: 2), now: 0)
         #expect(bare.map(\.viewer) == ["x3", "x2"] && bare.map(\.repeats) == [0, 1])
+    }
+
+    @Test func `offers refused for different reasons stay apart`() {
+        let log = AttemptLog()
+        for text in ["no m-line receives", "no m-line receives", "only VP8"] {
+            log.append(attempt("x", rule: .refused, control: .whep, text: text, hadMedia: false))
+        }
+        let kept = log.newest(AttemptsRequest(), now: 0)
+        #expect(kept.map(\.verdict.text) == ["only VP8", "no m-line receives"] && kept.map(\.repeats) == [0, 1])
     }
 
     @Test func `sessions that showed a picture are kept one by one`() {

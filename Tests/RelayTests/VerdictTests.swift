@@ -404,6 +404,23 @@ struct VerdictTests {
         #expect(viewer.path == "prflx/tcp")
     }
 
+    @Test func `a viewer that was told to go on with HLS has not left`() throws {
+        let world = try World()
+        try world.becomeLive()
+        let client = try WebRTCClient(world, viewer: try world.join())
+        try client.connect()
+        try client.watch(.seconds(5))
+        client.report()
+        #expect(world.submit(.switchViewer(client.viewer, to: .hls)) == .accepted)
+        world.report(.hls, viewer: client.viewer)
+        world.closePeer(client.viewer)
+        let ended = try #require(world.endedSessions.first)
+        #expect(ended.verdict.text.hasPrefix("moved to HLS after") && ended.verdict.severity == .ok)
+        #expect(ended.verdict.text.hasSuffix(", while media flowed: asked by the operator"))
+        #expect(ended.end == "moved to HLS: asked by the operator")
+        #expect(!world.events.texts.contains { $0.hasPrefix("WebRTC ended") })
+    }
+
     @Test func `an ended session keeps every pair with its checks, bytes and times`() throws {
         let world = try World()
         try world.becomeLive()

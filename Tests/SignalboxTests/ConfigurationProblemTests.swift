@@ -76,6 +76,10 @@ struct ConfigurationProblemTests {
             "listen: { http: \"0.0.0.0:8080\" }\n",
             "s.yml:1:17: listen.http: plain HTTP is served on loopback only. Use `https` for other machines."
         ),
+        (
+            "listen: { media: \":8189\", turn: \":8189\" }\n",
+            "s.yml:1:9: listen.turn: is the media port. Choose another port; TURN by TCP is served on the media port anyway."
+        ),
         ("listen: { htps: \":1\" }\n", "s.yml:1:11: listen.htps: is no key of this file. Did you mean `https`?"),
         (
             "nonsense: 1\n",

@@ -127,4 +127,16 @@ import Wire
         #expect(Double(largest + 28) / Double(request.count + 28) < 2.5)
         #expect(dialogue.server.counters.allocations == 0)
     }
+
+    @Test func `a flood of datagrams, whose address may be forged, leaves that address its answers over TCP and TLS`() {
+        let dialogue = Dialogue()
+        let request = dialogue.bytes(.allocate, [.requestedTransport(17)], as: nil)
+        for port in UInt16(1)...200 { _ = dialogue.receive(request, from: client(port)) }
+        for carrier in [RelayCarrier.tcp, .tls] {
+            guard case .answer = dialogue.receive(request, from: client(7, carrier)) else {
+                Issue.record("no answer over \(carrier)")
+                continue
+            }
+        }
+    }
 }

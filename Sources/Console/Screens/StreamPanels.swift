@@ -124,11 +124,15 @@ extension ConsoleModel {
         )
     }
 
-    /// The steps from joining to the first frame as a waterfall, with what the pairs say about the network.
+    /// The steps to the first frame, from the offer or with HLS from joining, as a waterfall, with what the pairs say
+    /// about the network.
     func drawLadder(_ viewer: ViewerSnapshot, _ rect: Rect, _ kind: Frame.Kind, on canvas: inout Canvas) {
         drawLadder(
             viewer.ladder,
-            [Span(viewer.id, .title), Span(" from joining to the first frame", .dim)],
+            [
+                Span(viewer.id, .title),
+                Span(" from \(viewer.delivery == .webrtc ? "its offer" : "joining") to the first frame", .dim),
+            ],
             verdict(viewer),
             rect,
             kind,

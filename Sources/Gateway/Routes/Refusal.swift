@@ -31,7 +31,7 @@ struct Refusal: Error, Sendable {
             remedy = "Send an SDP offer as RFC 8866 and RFC 9429 have it."
         case .incompatible:
             status = .notAcceptable
-            remedy = "Use HLS for this camera."
+            remedy = "Mend the offer, or use HLS for this camera."
         case .unavailable:
             status = .serviceUnavailable
             remedy = "Try again."

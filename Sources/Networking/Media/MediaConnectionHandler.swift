@@ -80,8 +80,11 @@ final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
 
     func channelReadComplete(context: ChannelHandlerContext) {
         guard !batch.isEmpty else { return }
-        plane.route(batch)
+        let datagrams = batch
         batch.removeAll(keepingCapacity: true)
+        // A write that meets a reset reads what came before it, in the midst of that write: whoever sends, and holds what
+        // it sends from, has to be through before anything arrives.
+        context.eventLoop.execute { [plane] in plane.route(datagrams) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

@@ -147,6 +147,7 @@ final class ShardDriver {
 
     /// Datagrams from the media port.
     func receive(_ datagrams: [ReceivedDatagram]) {
+        guard !isPerforming else { return postponed.append { driver in driver.receive(datagrams) } }
         perform { shard, now, effects in
             for datagram in datagrams { shard.receive(datagram.bytes, path: datagram.path, at: now, into: &effects) }
         }

@@ -33,7 +33,7 @@ public final class AttemptLog: Sendable {
             state.nextID += 1
             if !attempt.hadMedia,
                 let last = state.attempts.lastIndex(where: { $0.attempt.isOfSameClient(as: attempt) }),
-                state.attempts[last].attempt.verdict.rule == attempt.verdict.rule,
+                state.attempts[last].attempt.verdict.says(sameAs: attempt.verdict),
                 !state.attempts[last].attempt.hadMedia
             {
                 attempt.repeats = state.attempts[last].attempt.repeats + 1
@@ -71,6 +71,13 @@ public final class AttemptLog: Sendable {
         let texts = attempt.pairs.reduce(0) { $0 + $1.local.utf8.count + $1.remote.utf8.count }
         let verdict = attempt.verdict.evidence.reduce(attempt.verdict.text.utf8.count) { $0 + $1.utf8.count }
         return 600 + 300 * attempt.pairs.count + 40 * attempt.ladder.count + texts + verdict
+    }
+}
+
+extension Verdict {
+    /// Offers are refused for many reasons; whoever looks for one must find it.
+    fileprivate func says(sameAs other: Verdict) -> Bool {
+        rule == other.rule && (rule != .refused || text == other.text)
     }
 }
 

@@ -104,15 +104,25 @@ extension RelayShard {
 
     // MARK: - Rows
 
-    /// The steps of a viewer's start, by whatever delivery.
+    /// The steps of what the viewer watches by: of its WebRTC session since the offer, of HLS since it joined.
     func ladder(of viewer: Viewer, _ status: PeerStatus?) -> [ViewerSnapshot.LadderStep] {
-        let isPeer = viewer.delivery == .webrtc && status != nil
-        let steps =
-            (status.map { Self.steps(of: $0) } ?? []) + [
+        if viewer.delivery == .webrtc, let status {
+            return Self.steps(
+                Self.steps(of: status) + [("first frame", viewer.peerFirstFrameAt)],
+                since: status.ladder.offer
+            )
+        }
+        // A frame from before the first playlist was WebRTC's.
+        let frame = viewer.firstFrameAt.flatMap { shown in
+            viewer.firstHLSPlaylistAt.map { shown >= $0 } ?? true ? shown : nil
+        }
+        return Self.steps(
+            [
                 ("playlist", viewer.firstHLSPlaylistAt), ("first part", viewer.firstHLSMediaAt),
-                ("first frame", isPeer ? viewer.peerFirstFrameAt ?? viewer.firstFrameAt : viewer.firstFrameAt),
-            ]
-        return Self.steps(steps, since: viewer.joinedAt)
+                ("first frame", frame),
+            ],
+            since: viewer.joinedAt
+        )
     }
 
     private static func steps(of status: PeerStatus) -> [(String, Instant?)] {

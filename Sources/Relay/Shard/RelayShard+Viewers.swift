@@ -304,6 +304,14 @@ extension RelayShard {
         forgetPeer(of: viewer, end, at: now, into: &effects)
     }
 
+    /// Why a viewer was told to go on with HLS, if it was.
+    private func order(to viewer: Viewer) -> String? {
+        guard viewers[viewer.id] === viewer, viewer.channel != nil else { return nil }
+        if viewer.requested == .hls { return "asked by the operator" }
+        if let refuge = viewer.refuge, refuge.returnAt != nil { return refuge.reason }
+        return policy(for: viewer.camera) == .hls ? "the delivery policy" : nil
+    }
+
     private func forgetPeer(
         of viewer: Viewer,
         _ end: AttemptFacts.End,
@@ -312,6 +320,12 @@ extension RelayShard {
     ) {
         guard let peer = viewer.peer else { return }
         let status = peer.status
+        var end = end
+        // What the client ends is what it was told to.
+        switch end {
+        case .client, .peer(.closedByClient): if let reason = order(to: viewer) { end = .moved(reason) }
+        case .peer, .relay, .moved: break
+        }
         archive(status, of: viewer, end, at: now)
         viewer.earlierQuality = (status.quality, now)
         viewer.camera.stream.unsubscribe(viewer)
@@ -370,10 +384,11 @@ extension RelayShard {
                 // A camera cannot be asked over RTSP; the cache answers, or the next keyframe does.
                 _ = viewer.camera.stream.refresh(viewer, at: now)
             case .closed(let reason):
+                let isOrdered = reason == .closedByClient && order(to: viewer) != nil
                 forgetPeer(of: viewer, .peer(reason), at: now, into: &effects)
                 if viewer.control == .whep {
                     end(viewer, reason: reason.text, retryAfter: nil, at: now, into: &effects)
-                } else {
+                } else if !isOrdered {
                     log(.info, "WebRTC ended: \(reason.text)", camera: viewer.camera.name, viewer: viewer.id, at: now)
                 }
             case .qualityChanged(let state):

@@ -12,6 +12,8 @@ struct AttemptFacts {
         case client(String)
         /// The relay or its operator did it.
         case relay(String)
+        /// The viewer goes on with HLS, because it was told to.
+        case moved(String)
 
         /// A sentence for the operator.
         var text: String {
@@ -19,6 +21,7 @@ struct AttemptFacts {
             case .peer(let reason): reason.text
             case .client(let reason): reason.isEmpty ? "the client left" : reason
             case .relay(let reason): reason
+            case .moved(let reason): "moved to HLS: \(reason)"
             }
         }
     }

@@ -95,7 +95,8 @@ extension Verdict {
                 .clientDevice,
                 "the client sent no usable candidates and never checked",
                 evidence: evidence,
-                remedy: "Look at the client's network interfaces, and whether a policy forbids it WebRTC."
+                remedy: "Look at its network interfaces, for a policy that forbids it WebRTC, and whether our TURN "
+                    + "server refuses it (ICE screen): one that may use relays only then has no address."
             )
         }
         return Verdict(
@@ -152,7 +153,10 @@ extension Verdict {
         guard facts.credentialsExpired != nil, let pair = facts.selectedPair, pair.remote.kind == .relayed else {
             return nil
         }
-        if case .relay = facts.end { return nil }
+        switch facts.end {
+        case .relay, .moved: return nil
+        case .peer, .client, nil: break
+        }
         return expired(facts, ["media \(facts.end == nil ? "goes" : "went") by TURN to \(pair.remote.address)"])
     }
 
@@ -308,6 +312,19 @@ extension Verdict {
                 $0.remote.transport == .udp && $0.remote.kind != .relayed && $0.checksReceived > 0
             })
         else { return nil }
+        let named = facts.status.remoteCandidates
+        if pair.remote.kind == .relayed, facts.status.hiddenCandidates.isEmpty, !named.isEmpty,
+            named.allSatisfy({ $0.kind == .relayed })
+        {
+            return Verdict(
+                .detour,
+                .info,
+                .clientDevice,
+                "reached by TURN: the client named no other address",
+                evidence: ["media goes by TURN to \(pair.remote.address)"],
+                remedy: "Look for a policy in the client that allows it relays only (iceTransportPolicy)."
+            )
+        }
         let ports = facts.ports([.udp])
         let way = pair.remote.kind == .relayed ? "TURN" : "TCP"
         return Verdict(
@@ -338,6 +355,8 @@ extension Verdict {
             )
         case .peer(.dtlsFailed(let reason)):
             return Verdict(.dtlsFailed, .warning, .clientDevice, "DTLS failed: \(reason)", evidence: [when])
+        case .moved(let reason):
+            return Verdict(.endedByRelay, .ok, nil, "moved to HLS \(when): \(reason)", evidence: [end.text])
         case .peer(.closedByServer(let reason)), .relay(let reason):
             return Verdict(.endedByRelay, .info, nil, "ended by the relay \(when): \(reason)", evidence: [end.text])
         }

@@ -215,6 +215,13 @@ struct ConfigurationReader {
             default: listen.media = address
             }
         }
+        guard let turn = listen.turn, turn.port != 0, turn.port == listen.media.port else { return }
+        report(
+            node,
+            "listen.turn",
+            "is the media port",
+            "Choose another port; TURN by TCP is served on the media port anyway"
+        )
     }
 
     private mutating func readViewers(_ node: Node) -> Configuration.ViewerAuthorisation? {
