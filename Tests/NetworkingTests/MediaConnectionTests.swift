@@ -79,7 +79,7 @@ import Wire
         await plane.close()
     }
 
-    @Test func `what came before a reset arrives after the send that meets the reset, not in the midst of it`() async throws {
+    @Test func `what came before a reset arrives after the send that meets it, not in its midst`() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let plane = try await MediaPlane.open(ListenAddress(parsing: "127.0.0.1:0"), on: loop, connections: group)
