@@ -12,6 +12,7 @@ struct AttemptLogTests {
         remote: String = "192.0.2.1",
         pairs: Int = 0,
         text: String = "",
+        severity: Severity = .ok,
         hadMedia: Bool = true
     ) -> AttemptSnapshot {
         var attempt = AttemptSnapshot(
@@ -21,7 +22,7 @@ struct AttemptLogTests {
             control: control,
             startedAt: endedAt - 1,
             endedAt: endedAt,
-            verdict: Verdict(rule, .ok, nil, text)
+            verdict: Verdict(rule, severity, nil, text)
         )
         attempt.client = "Chrome 141"
         attempt.remote = remote
@@ -65,6 +66,17 @@ struct AttemptLogTests {
         #expect(log.newest(AttemptsRequest(viewer: "v9"), now: 0).isEmpty)
         #expect(log.newest(AttemptsRequest(viewer: "v10"), now: 0).count == 1)
         #expect(log.newest(AttemptsRequest(limit: .max), now: 0).count == AttemptsRequest.limit)
+    }
+
+    @Test func `sessions with which nothing was wrong make room first`() {
+        let log = AttemptLog()
+        log.append(attempt("failed", severity: .warning))
+        for number in 0..<AttemptLog.capacity { log.append(attempt("v\(number)")) }
+        #expect(log.newest(AttemptsRequest(viewer: "failed"), now: 0).count == 1)
+        #expect(log.newest(AttemptsRequest(viewer: "v0"), now: 0).isEmpty)
+        for number in 0..<AttemptLog.capacity { log.append(attempt("w\(number)", severity: .warning)) }
+        #expect(log.newest(AttemptsRequest(viewer: "failed"), now: 0).isEmpty)
+        #expect(log.newest(AttemptsRequest(limit: .max), now: 0).allSatisfy { $0.verdict.severity == .warning })
     }
 
     @Test func `their bytes are bounded, however long the names that clients invent`() {

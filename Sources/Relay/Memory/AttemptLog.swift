@@ -14,7 +14,7 @@ public final class AttemptLog: Sendable {
     /// How long a session is remembered, in milliseconds.
     public static let lifetime: Int64 = 3_600_000
     /// Sessions kept at most.
-    public static let capacity = 2_000
+    public static let capacity = 1_000
     /// Bytes that they may take together, by the estimate of ``size(of:)``.
     public static let byteLimit = 4 << 20
 
@@ -42,12 +42,13 @@ public final class AttemptLog: Sendable {
             let bytes = Self.size(of: attempt)
             state.attempts.append((attempt, bytes))
             state.bytes += bytes
-            while let oldest = state.attempts.first,
-                state.attempts.count > Self.capacity || state.bytes > Self.byteLimit
-                    || attempt.endedAt - oldest.attempt.endedAt > Self.lifetime
-            {
-                state.attempts.removeFirst()
-                state.bytes -= oldest.bytes
+            while let oldest = state.attempts.first, attempt.endedAt - oldest.attempt.endedAt > Self.lifetime {
+                state.bytes -= state.attempts.removeFirst().bytes
+            }
+            while state.attempts.count > Self.capacity || state.bytes > Self.byteLimit {
+                // Sessions with which nothing was wrong make room first.
+                let least = state.attempts.firstIndex { $0.attempt.verdict.severity == .ok } ?? 0
+                state.bytes -= state.attempts.remove(at: least).bytes
             }
         }
     }
