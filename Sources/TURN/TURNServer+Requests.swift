@@ -6,11 +6,19 @@ private struct Refusal: Error {
     var code: Int
     var reason: String
     var attributes: [STUNAttribute] = []
+    /// What was wrong with the client's credentials, when it was that.
+    var failure: TURNServer.LoginFailure?
 
-    init(_ code: Int, _ reason: String, _ attributes: [STUNAttribute] = []) {
+    init(
+        _ code: Int,
+        _ reason: String,
+        _ attributes: [STUNAttribute] = [],
+        _ failure: TURNServer.LoginFailure? = nil
+    ) {
         self.code = code
         self.reason = reason
         self.attributes = attributes
+        self.failure = failure
     }
 }
 
@@ -33,6 +41,9 @@ extension TURNServer {
             login = try authenticate(message, from: client, at: now, unixTime: unixTime)
         } catch {
             guard answersStranger(client, at: now) else { return .silence }
+            if let failure = error.failure, loginFailures.count < Self.loginFailureLimit {
+                loginFailures.insert(failure)
+            }
             return .answer(answer(error, to: message, key: nil))
         }
         do throws(Refusal) {
@@ -96,16 +107,21 @@ extension TURNServer {
                 realm: realm,
                 password: credentials.password(of: username)
             )
-        guard let claim = RelayCredentials.parse(username), message.realm == realm, message.hasValidIntegrity(key: key)
-        else {
+        func failure(_ reason: LoginFailure.Reason, user: String? = nil) -> LoginFailure {
+            LoginFailure(reason: reason, user: user, address: source, relayed: allocations[client]?.relayed)
+        }
+        guard let claim = RelayCredentials.parse(username) else {
             counters.unauthorized &+= 1
-            throw Refusal(401, "Unauthorized", challenge)
+            throw Refusal(401, "Unauthorized", challenge, failure(.unknownUser))
+        }
+        guard message.realm == realm, message.hasValidIntegrity(key: key) else {
+            counters.unauthorized &+= 1
+            throw Refusal(401, "Unauthorized", challenge, failure(.wrongPassword))
         }
         let beginsAnew = message.method == .allocate || message.method == .refresh && message.lifetime != 0
         guard !beginsAnew || unixTime <= claim.expiry + Self.clockSlack else {
             counters.expired &+= 1
-            if expiredUsers.count < Self.expiredUsersLimit { expiredUsers.insert(claim.user) }
-            throw Refusal(401, "Credentials Expired", challenge)
+            throw Refusal(401, "Credentials Expired", challenge, failure(.expired, user: claim.user))
         }
         return Login(username: username, user: claim.user, key: key)
     }
@@ -270,8 +286,8 @@ extension TURNServer {
     /// What is granted when `requested` seconds are asked for.
     private static func lifetime(_ requested: UInt32?) -> UInt32 { min(max(requested ?? 600, 600), 3_600) }
 
-    /// Names kept until somebody asks for them.
-    private static let expiredUsersLimit = 64
+    /// Failures kept until somebody asks for them.
+    private static let loginFailureLimit = 64
     /// IANA's number of UDP.
     private static let udp: UInt8 = 17
     /// RFC 8656 §18.6.

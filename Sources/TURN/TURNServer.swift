@@ -67,6 +67,36 @@ public struct TURNServer: Sendable {
         case silence
     }
 
+    /// A client that was turned away for what it logged in with.
+    public struct LoginFailure: Hashable, Sendable {
+        /// What was wrong.
+        public enum Reason: Hashable, Sendable {
+            /// Good credentials that had run out.
+            case expired
+            /// A user name that we do not make.
+            case unknownUser
+            /// A password that does not belong to the user name.
+            case wrongPassword
+        }
+
+        /// What was wrong.
+        public var reason: Reason
+        /// The user of good credentials; with others it may be anybody.
+        public var user: String?
+        /// Where the client is.
+        public var address: IPAddress
+        /// The relayed address that the client has from better times.
+        public var relayed: TransportAddress?
+
+        /// Creates the value.
+        public init(reason: Reason, user: String?, address: IPAddress, relayed: TransportAddress? = nil) {
+            self.reason = reason
+            self.user = user
+            self.address = address
+            self.relayed = relayed
+        }
+    }
+
     /// What became of requests and data.
     public internal(set) var counters = Counters()
 
@@ -76,8 +106,8 @@ public struct TURNServer: Sendable {
     let credentials: RelayCredentials
     let nonces: Nonces
     var allocations: [TURNClient: Allocation] = [:]
-    /// Users turned away because their credentials had run out, since somebody asked.
-    var expiredUsers: Set<String> = []
+    /// Clients turned away for their credentials, since somebody asked.
+    var loginFailures: Set<LoginFailure> = []
     private var owners: [TransportAddress: TURNClient] = [:]
     private var nextNumber: UInt32
     private var sweptAt = Instant.zero
@@ -126,11 +156,11 @@ public struct TURNServer: Sendable {
         }
     }
 
-    /// Users turned away since the last call because their credentials, good ones, had run out.
-    public mutating func takeExpiredUsers() -> Set<String> {
-        guard !expiredUsers.isEmpty else { return [] }
-        defer { expiredUsers = [] }
-        return expiredUsers
+    /// Clients turned away for their credentials since the last call.
+    public mutating func takeLoginFailures() -> Set<LoginFailure> {
+        guard !loginFailures.isEmpty else { return [] }
+        defer { loginFailures = [] }
+        return loginFailures
     }
 
     /// The client's connection has closed.

@@ -42,13 +42,13 @@ public enum PeerCloseReason: Equatable, Sendable {
     /// The relay ended it, with the reason to show.
     case closedByServer(String)
 
-    /// A sentence for the operator.
+    /// What happened, for the operator: the rest of a sentence, without a full stop.
     public var text: String {
         switch self {
-        case .neverReached: "No connectivity check reached the media port."
-        case .consentExpired: "The client has been silent for 30 s."
-        case .dtlsFailed(let reason): "The DTLS handshake failed: \(reason)."
-        case .closedByClient: "The client closed the session."
+        case .neverReached: "no connectivity check reached the media port"
+        case .consentExpired: "the client has been silent for 30 s"
+        case .dtlsFailed(let reason): "the DTLS handshake failed: \(reason)"
+        case .closedByClient: "the client closed the session"
         case .closedByServer(let reason): reason
         }
     }

@@ -141,4 +141,7 @@ public struct PeerStatus: Sendable {
     public var queueOverflows: UInt64
     /// Bytes of padding sent to find out whether more gets through.
     public var paddingBytes: UInt64
+
+    /// When anything authenticated last came from the client, on whichever path; `nil` before its first check.
+    public var lastHeard: Instant? { pairs.compactMap(\.lastActivity).max() }
 }

@@ -153,8 +153,8 @@ struct TURNProgramsTests {
             #expect(plane.traversal.counters?.allocated == 0)
         }
         async let old: Void = withPorts { (plane, _) async throws in
-            let (users, user) = AsyncStream<String>.makeStream()
-            plane.traversal.whenCredentialsExpire { user.yield($0) }
+            let (users, user) = AsyncStream<TURNServer.LoginFailure>.makeStream()
+            plane.traversal.whenLoginFails { user.yield($0) }
             let said = try await uclient(
                 plane.localAddress.port,
                 as: login("late", validFor: -120),
@@ -164,7 +164,7 @@ struct TURNProgramsTests {
             #expect(plane.traversal.counters?.expired ?? 0 > 0)
             #expect(plane.traversal.counters?.allocated == 0)
             user.finish()
-            #expect(await users.contains("late"))
+            #expect(await users.contains { $0.reason == .expired && $0.user == "late" })
         }
         _ = try await (wrong, old)
     }

@@ -129,8 +129,8 @@ struct CameraCommandTests {
         #expect(world.submit(.kill(camera: "gate")) == .refused("gate is stopped already"))
         #expect(world.submit(.restart(camera: "gate")) == .refused("gate is stopped; start it instead"))
         #expect(world.submit(.keyframe(camera: "gate")) == .refused("gate is stopped"))
-        #expect(world.submit(.drop(viewer: "v0")) == .refused("viewer v0 is gone"))
-        #expect(world.submit(.switchViewer("v0", to: .hls)) == .refused("viewer v0 is gone"))
+        #expect(world.submit(.drop(viewer: "v0")) == .refused("there is no viewer v0, or no longer"))
+        #expect(world.submit(.switchViewer("v0", to: .hls)) == .refused("there is no viewer v0, or no longer"))
     }
 
     @Test func `a command aimed at what has changed since is refused`() throws {

@@ -106,6 +106,28 @@ struct ViewerHealthTests {
         #expect(health(.hls) { ($0.verdict, $0.requested) = (blocked, .hls) }.why.isEmpty)
     }
 
+    @Test func `a page that cannot be reached is told of at once, and how long it has been away`() {
+        for delivery in [Delivery.webrtc, .hls] {
+            let lost = health(delivery) { $0.controlLost = 0.1 }
+            #expect(lost.severity == .warning)
+            #expect(lost.why == "control connection lost, waiting for it to come back (0 s)")
+            #expect(lost.hint.hasPrefix("Media goes on meanwhile."))
+        }
+        let silent = health { ($0.state, $0.controlLost, $0.heardAge) = (.silent, 17.2, 17.4) }
+        #expect(
+            silent.why
+                == "control connection lost, waiting for it to come back (17 s); nothing heard from it for 17 s"
+        )
+        let verdict = Verdict(.noRTP, .critical, .clientNetwork, "connected but no RTP gets through")
+        #expect(health { ($0.controlLost, $0.verdict) = (3, verdict) }.severity == .critical, "the worse counts")
+    }
+
+    @Test func `a WebRTC client that is overdue with its reports is not well`() {
+        #expect(health(control: .whep) { $0.heardAge = 7.9 }.severity == .ok)
+        let overdue = health(control: .whep) { $0.heardAge = 8 }
+        #expect(overdue.severity == .warning && overdue.why == "nothing heard from it for 8 s; ends after 30 s")
+    }
+
     @Test func `loss warns from 2 percent and is critical from 10`() {
         #expect(health { $0.loss = 1.9 }.severity == .ok)
         #expect(health { $0.loss = 2 }.severity == .warning)

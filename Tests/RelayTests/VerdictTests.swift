@@ -20,111 +20,6 @@ struct Story: Sendable, CustomTestStringConvertible {
 
     static let all: [Story] = beforeChecks + beforeMedia + withMedia + refusals
 
-    private static let beforeChecks = [
-        Story(
-            testDescription: "a page whose checks are blocked gives WebRTC up",
-            rule: .udpBlocked,
-            cause: .clientNetwork,
-            text: "UDP 8189 blocked from the client",
-            evidence: "the client named 1 address and 1 hidden behind a name"
-        ) { world, viewer in
-            _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
-            try world.run(.seconds(7))
-            world.closePeer(viewer)
-        },
-        Story(
-            testDescription: "a bare client never checks",
-            rule: .neverChecked,
-            cause: .clientNetwork,
-            text: "offer answered, the client never checked",
-            evidence: "0 checks received in 30.0 s",
-            control: .whep
-        ) { world, viewer in
-            _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
-            try world.run(.seconds(31))
-        },
-        Story(
-            testDescription: "a client names no address and does not check",
-            rule: .noUsableCandidates,
-            cause: .clientDevice,
-            text: "the client sent no usable candidates and never checked",
-            evidence: "the client named 0 addresses",
-            control: .whep
-        ) { world, viewer in
-            _ = try world.offer(viewer: viewer)
-            try world.run(.seconds(31))
-        },
-        Story(
-            testDescription: "the relay advertises a container's bridge only",
-            rule: .noReachableCandidate,
-            cause: .server,
-            text: "no reachable candidate advertised: 172.17.0.2 only",
-            evidence: "advertised: udp 172.17.0.2:8189",
-            address: IPAddress(v4: 0xAC11_0002)
-        ) { world, viewer in
-            _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
-            try world.run(.seconds(31))
-        },
-        Story(
-            testDescription: "a page's TURN credentials are too old",
-            rule: .turnExpired,
-            cause: .turn,
-            text: "TURN credentials expired",
-            evidence: "the page's TURN server answered 401"
-        ) { world, viewer in
-            _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
-            world.report(viewer: viewer) { ($0.serverError, $0.areCredentialsExpired) = (401, true) }
-            try world.run(.seconds(31))
-        },
-        Story(
-            testDescription: "our TURN server turns a bare client away whose credentials ran out",
-            rule: .turnExpired,
-            cause: .turn,
-            text: "TURN credentials expired",
-            evidence: "our TURN server turned it away 33.0 s ago: its credentials had run out",
-            control: .whep
-        ) { world, viewer in
-            world.credentialsExpire(viewer)
-            try world.run(.seconds(3))
-            _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
-            try world.run(.seconds(31))
-        },
-        Story(
-            testDescription: "TURN refuses a page for another reason",
-            rule: .turnFailed,
-            cause: .turn,
-            text: "TURN refused the client: 486",
-            evidence: "the page's TURN server answered 486"
-        ) { world, viewer in
-            _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
-            world.report(viewer: viewer) { $0.serverError = 486 }
-            try world.run(.seconds(31))
-        },
-        Story(
-            testDescription: "checks carry a password that is not ours",
-            rule: .wrongPassword,
-            cause: .clientDevice,
-            text: "its checks do not know our password",
-            evidence: "2 checks with a wrong password, 0 with the right one"
-        ) { world, viewer in
-            let client = try WebRTCClient(world, viewer: viewer, faults: .wrongPassword)
-            client.check()
-            client.check()
-            try world.run(.seconds(31))
-        },
-        Story(
-            testDescription: "a page is closed at once",
-            rule: .clientLeft,
-            cause: nil,
-            text: "client left after 0.3 s, before its first check",
-            evidence: "closed"
-        ) { world, viewer in
-            _ = try world.offer(Offer.chrome(candidates: Offer.candidates), viewer: viewer)
-            try world.run(.milliseconds(300))
-            world.leave(viewer)
-        },
-    ]
-
     private static let beforeMedia = [
         Story(
             testDescription: "our answers do not get back",
@@ -210,7 +105,12 @@ struct Story: Sendable, CustomTestStringConvertible {
             try client.connect()
             try client.watch(.seconds(3))
             try client.report(fractionLost: 0)
-            world.credentialsExpire(viewer)
+            // Its neighbours' troubles are none of its own.
+            world.turnRefuses(.address(relayed.ip, relayed: nil), .expired)
+            try client.watch(.seconds(3))
+            #expect(try world.viewer(viewer).verdict?.rule != .turnExpired)
+            // These credentials were made for an address; by which relayed address it plays tells who has them.
+            world.turnRefuses(.address(IPAddress(v4: 0xC633_6407), relayed: relayed), .expired)
             try client.watch(.seconds(3))
             #expect(try world.viewer(viewer).verdict?.rule == .turnExpired)
             world.receiveDatagram = nil
@@ -276,7 +176,7 @@ struct Story: Sendable, CustomTestStringConvertible {
             rule: .clientLeft,
             cause: nil,
             text: "client left after 2.0 s, while media flowed",
-            evidence: "The client closed the session."
+            evidence: "the client closed the session"
         ) { world, viewer in
             let client = try WebRTCClient(world, viewer: viewer)
             try client.connect()

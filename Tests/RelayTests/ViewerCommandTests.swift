@@ -64,13 +64,40 @@ struct ViewerCommandTests {
         #expect(try world.viewer(viewer).state != .switching)
     }
 
-    @Test func `a report from before the switch does not end it`() throws {
+    @Test func `a switch to what the viewer plays already is over at once and disturbs nothing`() throws {
         let (world, viewer) = try watching()
+        world.submit(.switchViewer(viewer, to: .hls), id: "a")
+        try world.run(.milliseconds(500))
         world.report(.hls, viewer: viewer)
         try world.run(.seconds(2))
-        world.submit(.switchViewer(viewer, to: .hls))
+        let told = world.messages[viewer]
+        let generation = try world.viewer(viewer).generation
+        #expect(world.submit(.switchViewer(viewer, to: .hls), id: "b") == .accepted)
+        #expect(try world.operation("b").outcome == .succeeded)
+        #expect(try world.operation("b").result == "already plays HLS")
+        #expect(world.messages[viewer] == told)
+        #expect(try world.viewer(viewer).generation == generation)
+        #expect(try world.viewer(viewer).state != .switching)
+    }
+
+    @Test func `who came to a delivery by itself is told to keep to it, and nothing is waited for`() throws {
+        let (world, viewer) = try watching()
+        world.report(.hls, viewer: viewer)
+        #expect(world.submit(.switchViewer(viewer, to: .hls)) == .accepted)
+        #expect(try world.operation("c1").result == "already plays HLS, and keeps to it from now on")
+        #expect(try world.operation("c1").outcome == .succeeded)
+        #expect(world.messages[viewer]?.last == .switchTo(.hls, reason: "asked by the operator"))
+        #expect(try world.viewer(viewer).requested == .hls)
+        #expect(try world.viewer(viewer).state != .switching)
+    }
+
+    @Test func `during a switch the way back is a switch of its own`() throws {
+        let (world, viewer) = try watching()
+        world.submit(.switchViewer(viewer, to: .hls), id: "a")
         try world.run(.seconds(1))
-        #expect(try world.operation("c1").outcome == .running)
+        #expect(world.submit(.switchViewer(viewer, to: .webrtc), id: "b") == .accepted)
+        #expect(try world.operation("b").outcome == .running)
+        #expect(try world.viewer(viewer).state == .switching)
     }
 
     @Test func `a page that does nothing lets the switch fail after 8 s, with what was waited for`() throws {

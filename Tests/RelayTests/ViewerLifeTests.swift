@@ -72,6 +72,75 @@ struct ViewerLifeTests {
         #expect(!world.shard.owns(viewer: id))
     }
 
+    @Test func `a killed browser is told of at once, in the event list after 3 s, until it is back or gone`() throws {
+        let world = try World()
+        try world.becomeLive()
+        let id = try world.join()
+        let client = try WebRTCClient(world, viewer: id)
+        try client.connect()
+        try client.watch(.seconds(3))
+        try client.report(fractionLost: 0)
+        world.report(.webrtc, viewer: id)
+        #expect(try world.viewer(id).score?.value == 100)
+
+        // The process is gone: the kernel closes its connections, and nothing answers any more.
+        world.receiveDatagram = nil
+        try world.closeControl(of: id)
+        let lost = try world.viewer(id)
+        #expect(lost.why == "control connection lost, waiting for it to come back (0 s)")
+        #expect(lost.severity == .warning && lost.score == nil && lost.controlLost == 0)
+        #expect(!world.events.texts.contains { $0.hasPrefix("control connection lost") })
+        try world.run(.seconds(4))
+        #expect(world.events.newest(1).first?.text == "control connection lost without a goodbye")
+        #expect(world.events.newest(1).first?.endedAt == nil && world.events.newest(1).first?.viewer == id)
+        try world.run(.seconds(8))
+        let why = try world.viewer(id).why
+        #expect(why.contains("(12 s); nothing heard from it for 12 s"), "\(why)")
+
+        try world.join(resume: id)
+        #expect(try world.viewer(id).controlLost == nil)
+        #expect(!world.events.newest(99).contains { $0.endedAt == nil }, "it is back")
+        try world.closeControl(of: id)
+        try world.run(.seconds(40))
+        #expect(!world.shard.owns(viewer: id))
+        #expect(!world.events.newest(99).contains { $0.endedAt == nil }, "it is gone")
+    }
+
+    @Test func `a restart promises nothing to viewers that are gone`() throws {
+        let world = try World()
+        try world.becomeLive()
+        let (here, gone) = (try world.join(), try world.join())
+        try world.closeControl(of: gone)
+        try world.run(.seconds(11))
+        world.submit(.restart(camera: "gate"))
+        try world.run(atMost: .seconds(10)) { (try? world.operation("c1").outcome) == .succeeded }
+        #expect(try world.operation("c1").result.hasSuffix("viewers 1/1 kept"))
+        #expect(world.shard.owns(viewer: here))
+    }
+
+    @Test func `the steps of HLS count from when the viewer came to it, each time anew`() throws {
+        let world = try World()
+        try world.becomeLive()
+        let id = try world.join()
+        world.report(.webrtc, viewer: id)
+        for _ in 0..<2 {
+            try world.run(.seconds(30))
+            world.submit(.switchViewer(id, to: .hls), id: "to HLS at \(world.now)")
+            try world.run(.milliseconds(500))
+            let playlist = try #require(try world.fetch("media.m3u8", viewer: id).response).text
+            let part = try #require(playlist.firstMatch(of: /URI="([^"]+\.m4s)"/)).output.1
+            try world.run(.milliseconds(100))
+            #expect(try world.fetch(String(part), viewer: id).response?.status == 200)
+            try world.run(.milliseconds(300))
+            world.report(.hls, viewer: id)
+            let steps = try world.viewer(id).ladder
+            #expect(steps.map(\.name) == ["playlist", "first part", "first frame"])
+            #expect(steps.map { Int($0.after / 100) } == [5, 6, 9])
+            world.submit(.switchViewer(id, to: .webrtc), id: "back at \(world.now)")
+            world.report(.webrtc, viewer: id)
+        }
+    }
+
     @Test func `a page with a signalling connection stays, whatever it does`() throws {
         let world = try World()
         let id = try world.join()

@@ -91,6 +91,15 @@ struct ViewerScoreTests {
         #expect(score { viewer, report in (viewer.reportAge, report.freezeShare) = (7, 1) }?.value == 100)
     }
 
+    @Test func `who cannot be heard has no score, however well it was when it last spoke`() {
+        #expect(score { viewer, _ in viewer.controlLost = 0 } == nil)
+        #expect(score(.hls) { viewer, _ in viewer.controlLost = 0.3 } == nil)
+        #expect(score { viewer, _ in viewer.heardAge = 7.9 }?.value == 100)
+        #expect(score { viewer, _ in viewer.heardAge = 8 } == nil)
+        let verdict = Verdict(.noRTP, .critical, .clientNetwork, "connected but no RTP gets through")
+        #expect(score { viewer, _ in (viewer.heardAge, viewer.verdict) = (9, verdict) }?.value == 0)
+    }
+
     @Test func `who sees nothing has 0, for the reason that is known`() {
         #expect(score(state: .silent)?.value == 0)
         let waiting = score(state: .waiting, camera: Self.camera(.retrying))

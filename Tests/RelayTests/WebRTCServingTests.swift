@@ -1,9 +1,10 @@
 import Media
 import RTP
-import Relay
 import SDP
 import Testing
 import Wire
+
+@testable import Relay
 
 /// WebRTC through the shard: from the offer to pictures, and over a camera's restart.
 struct WebRTCServingTests {
@@ -42,6 +43,21 @@ struct WebRTCServingTests {
             retryAfter: 2
         )
         #expect(throws: expected) { try world.offer(viewer: try world.join()) }
+    }
+
+    @Test func `where only the operator can help, a client is sent to the operator and not told to try again`() throws {
+        let world = try World()
+        try world.run(.milliseconds(1))
+        world.submit(.kill(camera: "gate"))
+        try world.run(.seconds(1))
+        let stopped = ViewerRefusal(
+            .unavailable,
+            "An operator has stopped this camera.",
+            retryAfter: 30,
+            remedy: "Ask the relay's operator to start it."
+        )
+        #expect(throws: stopped) { try world.offer(viewer: try world.join()) }
+        #expect(CameraState.allCases.filter { $0.remedyForViewers != nil } == [.stopped, .held])
     }
 
     @Test func `what cannot be answered is refused and leaves nothing behind`() throws {

@@ -124,8 +124,13 @@ extension World {
     /// The page gives WebRTC up.
     func closePeer(_ viewer: String) { input { shard.closePeer(viewer: viewer, at: $0, into: &$1) } }
 
-    /// Our TURN server turns the viewer away.
-    func credentialsExpire(_ viewer: String) { input { now, _ in shard.credentialsExpired(of: viewer, at: now) } }
+    /// Our TURN server turns the viewer away, whose credentials have run out.
+    func credentialsExpire(_ viewer: String) { turnRefuses(.viewer(viewer), .expired) }
+
+    /// Our TURN server turns somebody away.
+    func turnRefuses(_ client: TURNRefusal.Client, _ reason: TURNRefusal.Reason) {
+        input { now, _ in shard.turnRefused(client, reason, at: now) }
+    }
 
     /// The page says what it plays.
     func report(_ playing: Delivery?, viewer: String, frames: UInt64 = 10, reason: String? = nil) {

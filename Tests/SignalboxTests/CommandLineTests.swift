@@ -24,6 +24,31 @@ struct CommandLineTests {
         }
     }
 
+    @Test func `a viewer may be named by the beginning of its id, as long as it is the only one`() throws {
+        let living = ["v00abcdefgh", "v00abxyzuvw", "v01abcdefgh"]
+        func id(_ word: String) -> Result<String, StartFailure> {
+            Result { () throws(StartFailure) in try ViewerName(word: word).id(among: living, ended: ["v02left"]) }
+        }
+        #expect(try id("v00abcdefgh").get() == "v00abcdefgh")
+        #expect(try id("v00abc").get() == "v00abcdefgh")
+        #expect(try id("v01").get() == "v01abcdefgh")
+        #expect(try id("v02").get() == "v02left")
+        guard case .failure(let ambiguous) = id("v00ab"), case .failure(let unknown) = id("v03"),
+            case .failure(let empty) = id("")
+        else { return #expect(Bool(false), "v00ab, v03 and nothing are no viewer") }
+        #expect(
+            ambiguous.description
+                == "viewer v00ab is ambiguous: v00abcdefgh, v00abxyzuvw. Type more of it."
+        )
+        #expect(ambiguous.exitCode == 2)
+        #expect(unknown.description == "there is no viewer v03. `signalbox ctl viewers` lists those there are.")
+        #expect(unknown.exitCode == 3 && empty.exitCode == 3)
+    }
+
+    @Test func `whose id is another's beginning is still itself`() throws {
+        #expect(try ViewerName(word: "v00a").id(among: ["v00abc", "v00a"]) == "v00a")
+    }
+
     @Test func `a failure as JSON names its outcome`() {
         let codes: [(Int32, String)] = [(1, "failed"), (2, "usage"), (3, "refused"), (4, "timedOut"), (5, "noRelay")]
         for (code, outcome) in codes {

@@ -82,15 +82,42 @@ import Wire
         #expect(TURNServer.Limits().bytesPerSecondToClient * 8 >= 5 * 16_000_000)
     }
 
-    @Test func `users whose credentials ran out are told of once, those with wrong ones never`() {
+    @Test func `who is turned away for its credentials is told of once, a user only where the password is right`() {
         let dialogue = Dialogue()
-        _ = dialogue.allocate(as: dialogue.login(user: "old", validFor: -61), from: client())
-        _ = dialogue.allocate(as: dialogue.login(user: "old", validFor: -99), from: client())
+        let client = client()
+        let address = client.path.remote.ip
+        _ = dialogue.allocate(as: dialogue.login(user: "old", validFor: -61), from: client)
+        _ = dialogue.allocate(as: dialogue.login(user: "old", validFor: -99), from: client)
         var forged = dialogue.login(user: "forged", validFor: -61)
         forged.password = "wrong"
-        _ = dialogue.allocate(as: forged, from: client())
-        #expect(dialogue.server.takeExpiredUsers() == ["old"])
-        #expect(dialogue.server.takeExpiredUsers().isEmpty)
+        _ = dialogue.allocate(as: forged, from: client)
+        _ = dialogue.allocate(as: .init(username: "alice", password: "secret"), from: client)
+        #expect(
+            dialogue.server.takeLoginFailures() == [
+                .init(reason: .expired, user: "old", address: address),
+                .init(reason: .wrongPassword, user: nil, address: address),
+                .init(reason: .unknownUser, user: nil, address: address),
+            ]
+        )
+        #expect(dialogue.server.takeLoginFailures().isEmpty)
+    }
+
+    @Test func `a client that cannot refresh is told of with its relayed address`() throws {
+        let dialogue = Dialogue()
+        let client = client()
+        _ = dialogue.allocate(as: dialogue.login(user: "kim", validFor: 60), from: client)
+        let relayed = try #require(dialogue.server.statuses(at: dialogue.now).first?.relayed)
+        _ = dialogue.allocate(as: dialogue.login(user: "kim", validFor: -61), from: client)
+        #expect(dialogue.server.takeLoginFailures().map(\.relayed) == [relayed])
+    }
+
+    @Test func `who gets no answer is not told of either`() {
+        let dialogue = Dialogue()
+        let client = client()
+        for _ in 0..<200 { _ = dialogue.allocate(as: .init(username: "alice", password: "secret"), from: client) }
+        #expect(!dialogue.server.takeLoginFailures().isEmpty)
+        _ = dialogue.allocate(as: .init(username: "alice", password: "secret"), from: client)
+        #expect(dialogue.server.takeLoginFailures().isEmpty)
     }
 
     @Test func `a user, an address and the server have only so many allocations`() {

@@ -170,6 +170,7 @@ extension ConsoleModel {
                         "  asked for \(Wording.policy(viewer.requested)), control \(controlWords(viewer.control))",
                         .dim
                     ),
+                    Span(viewer.controlLost.map { ", lost for \(Format.calmAge($0))" } ?? "", .warning),
                 ]
             ),
         ]

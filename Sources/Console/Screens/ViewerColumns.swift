@@ -4,6 +4,7 @@ extension ConsoleModel {
     func stateSpan(_ viewer: ViewerSnapshot) -> Span {
         if let text = operationText(index.viewerOperations[viewer.id]) { return text }
         switch viewer.state {
+        case .playing where viewer.controlLost != nil: return Span("ctl lost", .warning)
         case .playing: return Span("playing", viewer.severity >= .warning ? Role(viewer.severity) : .ok)
         case .joining: return Span("joining", .pending)
         case .connecting: return Span("connect", .pending)

@@ -10,13 +10,15 @@ final class Traversal: Sendable {
     private let responder = Mutex(BindingResponder())
     private let server = Mutex<TURNServer?>(nil)
     private let listener = Mutex<TURNListener?>(nil)
-    private let expiry = Mutex<(@Sendable (String) -> Void)?>(nil)
+    private let loginFailure = Mutex<(@Sendable (TURNServer.LoginFailure) -> Void)?>(nil)
 
     /// Offers TURN from now on; until then there is only STUN.
     func offer(_ server: TURNServer) { self.server.withLock { $0 = server } }
 
-    /// Calls `body` with every user that is turned away because its credentials have run out, on any thread.
-    func whenCredentialsExpire(_ body: @escaping @Sendable (String) -> Void) { expiry.withLock { $0 = body } }
+    /// Calls `body` with every client that is turned away for its credentials, on any thread.
+    func whenLoginFails(_ body: @escaping @Sendable (TURNServer.LoginFailure) -> Void) {
+        loginFailure.withLock { $0 = body }
+    }
 
     /// What becomes of a message that is no session's.
     func receive(_ message: ArraySlice<UInt8>, from client: TURNClient) -> TURNServer.Outcome {
@@ -28,13 +30,13 @@ final class Traversal: Sendable {
             return answer.map { .answer($0) } ?? .silence
         case .turn:
             let unixTime = MonotonicClock.wallMilliseconds() / 1_000
-            let (outcome, expired) = server.withLock { server in
+            let (outcome, failures) = server.withLock { server in
                 (
                     server?.receive(message, from: client, at: now, unixTime: unixTime) ?? .silence,
-                    server?.takeExpiredUsers() ?? []
+                    server?.takeLoginFailures() ?? []
                 )
             }
-            if !expired.isEmpty, let report = expiry.withLock({ $0 }) { expired.forEach(report) }
+            if !failures.isEmpty, let report = loginFailure.withLock({ $0 }) { failures.forEach(report) }
             return outcome
         case nil:
             return .silence

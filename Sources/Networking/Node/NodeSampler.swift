@@ -110,9 +110,11 @@ final class NodeSampler: Sendable {
         let cameras = shards.flatMap(\.cameras).sorted { $0.id < $1.id }
         let viewers = shards.flatMap(\.viewers).sorted { ($1.age, $0.id) < ($0.age, $1.id) }
         if isNewSecond { turn.users.keep(Set(viewers.map(\.id)), at: now) }
-        let allocations = turn.sample(at: now)
+        let pairs = shards.flatMap(\.pairs)
+        var allocations = turn.sample(at: now)
+        allocations?.nameOwners(by: pairs)
         let newest = events.current(Snapshot.eventLimit)
-        let snapshot = state.withLock { state in
+        let snapshot = state.withLock { [allocations] state in
             if let process {
                 state.process = process
                 // Steps of a second, so that the history does not drift, but never a burst to catch up.
@@ -135,7 +137,7 @@ final class NodeSampler: Sendable {
                 node: node,
                 cameras: cameras,
                 viewers: viewers,
-                pairs: shards.flatMap(\.pairs),
+                pairs: pairs,
                 turn: allocations,
                 hls: shards.flatMap(\.hls).sorted { $0.id < $1.id },
                 operations: shards.flatMap(\.operations).sorted { $0.startedAt < $1.startedAt },

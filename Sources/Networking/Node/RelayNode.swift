@@ -185,9 +185,8 @@ public final class RelayNode: ViewerService {
             history: history
         )
         media.whenClosed { [weak node] in node?.mediaClosed() }
-        media.traversal.whenCredentialsExpire { [weak node] user in
-            guard let viewer = users.viewer(behind: user) else { return }
-            node?.credentialsExpired(of: viewer)
+        media.traversal.whenLoginFails { [weak node] failure in
+            node?.turnRefused(failure, viewer: failure.user.flatMap { users.viewer(behind: $0) })
         }
         return node
     }
@@ -226,10 +225,20 @@ public final class RelayNode: ViewerService {
         )
     }
 
-    private func credentialsExpired(of viewer: String) {
-        guard let shard = shard(viewer: viewer) else { return }
-        shard.loop.execute {
-            shard.driver.value.perform { relay, now, _ in relay.credentialsExpired(of: viewer, at: now) }
+    /// Tells the shards why TURN turned a client away; without a viewer's name in good credentials, any may have it.
+    private func turnRefused(_ failure: TURNServer.LoginFailure, viewer: String?) {
+        let client = viewer.map { TURNRefusal.Client.viewer($0) } ?? .address(failure.address, relayed: failure.relayed)
+        let reason: TURNRefusal.Reason =
+            switch failure.reason {
+            case .expired: .expired
+            case .unknownUser: .unknownUser
+            case .wrongPassword: .wrongPassword
+            }
+        let owner = viewer.flatMap { shard(viewer: $0) }
+        for shard in owner.map({ [$0] }) ?? shards {
+            shard.loop.execute {
+                shard.driver.value.perform { relay, now, _ in relay.turnRefused(client, reason, at: now) }
+            }
         }
     }
 
@@ -320,7 +329,7 @@ public final class RelayNode: ViewerService {
             missing = "there is no camera \(camera)"
         } else if let viewer = command.action.viewer {
             target = shard(viewer: viewer)
-            missing = "there is no viewer \(viewer); it has left"
+            missing = "there is no viewer \(viewer)"
         } else {
             return .refused("the command names neither a camera nor a viewer")
         }

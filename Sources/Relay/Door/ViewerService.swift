@@ -112,12 +112,15 @@ public struct ViewerRefusal: Error, Sendable, Equatable {
     public var text: String
     /// Seconds after which another try makes sense.
     public var retryAfter: Int?
+    /// What helps, in one sentence, where that is not plain from the kind.
+    public var remedy: String?
 
     /// Creates a refusal.
-    public init(_ kind: Kind, _ text: String, retryAfter: Int? = nil) {
+    public init(_ kind: Kind, _ text: String, retryAfter: Int? = nil, remedy: String? = nil) {
         self.kind = kind
         self.text = text
         self.retryAfter = retryAfter
+        self.remedy = remedy
     }
 }
 

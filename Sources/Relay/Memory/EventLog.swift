@@ -8,6 +8,8 @@ public enum EventCondition: Hashable, Sendable {
     case reordered(camera: String)
     /// The viewer could not stay with WebRTC.
     case fallback(viewer: String)
+    /// The viewer's page has lost its signalling connection.
+    case controlLost(viewer: String)
 }
 
 /// The relay's memory of what happened: bounded, newest last. Safe to use from any thread.

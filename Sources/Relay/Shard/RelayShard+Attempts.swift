@@ -13,8 +13,9 @@ extension RelayShard {
         end: AttemptFacts.End? = nil,
         at now: Instant
     ) -> AttemptFacts {
-        // A client asks for its allocations before it makes the offer they belong to.
-        let expired = viewer.credentialsExpiredAt.flatMap { $0 >= status.ladder.offer - .seconds(30) ? $0 : nil }
+        // A client asks for its allocations before it makes the offer they belong to, and may not be a viewer by then.
+        let refusal = [viewer.turnRefusal, turnRefusals.last { $0.address == viewer.remote }].compactMap { $0 }
+            .first { $0.at >= status.ladder.offer - .seconds(30) }
         return AttemptFacts(
             status: status,
             end: end,
@@ -24,12 +25,28 @@ extension RelayShard {
             report: viewer.report?.peer,
             firstFrame: viewer.peerFirstFrameAt,
             isCameraLive: viewer.camera.state == .live,
-            credentialsExpired: expired
+            turnRefusal: refusal
         )
     }
 
-    /// Our TURN server has turned this viewer away because its credentials had run out.
-    public func credentialsExpired(of viewer: String, at now: Instant) { viewers[viewer]?.credentialsExpiredAt = now }
+    /// Our TURN server has turned somebody away.
+    public func turnRefused(_ client: TURNRefusal.Client, _ reason: TURNRefusal.Reason, at now: Instant) {
+        switch client {
+        case .viewer(let id):
+            viewers[id]?.turnRefusal = TURNRefusal(reason: reason, at: now)
+        case .address(let address, let relayed):
+            if let relayed, let viewer = viewers.values.first(where: { $0.paths.contains { $0.remote == relayed } }) {
+                viewer.turnRefusal = TURNRefusal(reason: reason, at: now)
+            } else {
+                turnRefusals.removeAll { $0.address == address || now - $0.at > .seconds(60) }
+                if turnRefusals.count >= Self.turnRefusalLimit { turnRefusals.removeFirst() }
+                turnRefusals.append(TURNRefusal(reason: reason, at: now, address: address))
+            }
+        }
+    }
+
+    /// Addresses remembered that were turned away and are no viewer's yet.
+    private static let turnRefusalLimit = 64
 
     /// What is wrong with a viewer's WebRTC session, or was with the last one while there is no better.
     func verdict(of viewer: Viewer, _ status: PeerStatus?, at now: Instant) -> Verdict? {
@@ -104,7 +121,7 @@ extension RelayShard {
 
     // MARK: - Rows
 
-    /// The steps of what the viewer watches by: of its WebRTC session since the offer, of HLS since it joined.
+    /// The steps of what the viewer watches by: of its WebRTC session since the offer, of HLS since it came to that.
     func ladder(of viewer: Viewer, _ status: PeerStatus?) -> [ViewerSnapshot.LadderStep] {
         if viewer.delivery == .webrtc, let status {
             return Self.steps(
@@ -112,16 +129,12 @@ extension RelayShard {
                 since: status.ladder.offer
             )
         }
-        // A frame from before the first playlist was WebRTC's.
-        let frame = viewer.firstFrameAt.flatMap { shown in
-            viewer.firstHLSPlaylistAt.map { shown >= $0 } ?? true ? shown : nil
-        }
         return Self.steps(
             [
                 ("playlist", viewer.firstHLSPlaylistAt), ("first part", viewer.firstHLSMediaAt),
-                ("first frame", frame),
+                ("first frame", viewer.firstHLSFrameAt),
             ],
-            since: viewer.joinedAt
+            since: viewer.hlsBegunAt ?? viewer.joinedAt
         )
     }
 
@@ -171,6 +184,7 @@ extension RelayShard {
                     ?? pair.remote.transport.rawValue,
                 pair.state.rawValue
             )
+            if RelayedAddress.contains(pair.remote.address.ip) { shown.relayed = pair.remote.address.description }
             shown.isNominated = pair.isNominated
             shown.isSelected = pair.isSelected
             shown.roundTrip = pair.roundTripTime?.inMilliseconds

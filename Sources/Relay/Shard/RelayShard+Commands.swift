@@ -18,7 +18,7 @@ extension RelayShard {
             }
             reply = submit(command, to: camera, at: now, into: &effects)
         case .switchViewer(let id, _), .drop(let id):
-            guard let viewer = viewers[id] else { return .refused("viewer \(id) is gone") }
+            guard let viewer = viewers[id] else { return .refused("there is no viewer \(id), or no longer") }
             reply = submit(command, to: viewer, at: now, into: &effects)
         }
         if reply == .accepted { wake(by: now) }
@@ -38,7 +38,7 @@ extension RelayShard {
         at now: Instant,
         into effects: inout [ShardEffect]
     ) -> CommandReply {
-        let watching = Set(viewers.values.lazy.filter { $0.camera === camera }.map(\.id))
+        let watching = Set(viewers.values.lazy.filter { $0.camera === camera && !$0.isGone(at: now) }.map(\.id))
         let before = camera.attempt
         switch command.action {
         case .restart:
@@ -132,10 +132,24 @@ extension RelayShard {
             }
             guard let channel = viewer.channel else { return .refused("its page is not connected") }
             let before = viewer.requested
+            if let played = viewer.steadilyPlayed, target == (played == .hls ? .hls : .webrtc) {
+                let name = played == .hls ? "HLS" : "WebRTC"
+                var result = "already plays \(name)"
+                if before != target {
+                    result += ", and keeps to it from now on"
+                    viewer.requested = target
+                    viewer.refuge = nil
+                    let told = ViewerMessage.switchTo(target, reason: "asked by the operator")
+                    effects.append(.message(viewer: viewer.id, channel: channel, told))
+                }
+                begin(command, .done, result: result, camera: viewer.camera, at: now)
+                return .accepted
+            }
             viewer.requested = target
             viewer.switchingTo = target
             viewer.refuge = nil
             viewer.generation += 1
+            if target == .hls, viewer.delivery != .hls { viewer.beginHLS(at: now) }
             // The author's reason is for the event list, not for the viewer.
             let told = ViewerMessage.switchTo(target, reason: "asked by the operator")
             effects.append(.message(viewer: viewer.id, channel: channel, told))

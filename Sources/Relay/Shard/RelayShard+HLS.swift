@@ -43,7 +43,7 @@ extension RelayShard {
         }
         if viewer == nil { viewer = bareViewer(asking: request, of: camera) }
         if let viewer {
-            viewer.lastHLSRequestAt = now
+            viewer.requestedHLS(at: now)
             viewer.hlsScheme = request.scheme
         }
         let answer = answer(request, camera: camera, viewer: viewer, at: now)

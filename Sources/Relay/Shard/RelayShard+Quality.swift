@@ -90,6 +90,7 @@ extension RelayShard {
         let hold = viewer.refuge.map { min($0.hold * 2, Self.longestRefuge) } ?? Self.shortestRefuge
         viewer.refuge = Viewer.Refuge(reason: reason, hold: hold, returnAt: now + hold, takenAt: now)
         viewer.generation += 1
+        if viewer.delivery != .hls { viewer.beginHLS(at: now) }
         effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(.hls, reason: reason)))
     }
 

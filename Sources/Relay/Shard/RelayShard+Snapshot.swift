@@ -165,6 +165,8 @@ extension RelayShard {
         shown.report = viewer.report
         shown.reportAge = viewer.reportedAt.map { (now - $0).inSeconds }
         shown.behindLive = behindLive(viewer, at: now)
+        shown.controlLost = viewer.controlLost(at: now)?.inSeconds
+        shown.heardAge = status?.lastHeard.map { (now - $0).inSeconds }
         if let status {
             show(status, of: viewer, in: &shown)
             show(status.quality, status, of: viewer, in: &shown, at: now)

@@ -67,6 +67,8 @@ extension RelayShard {
         if request.control == .page {
             viewer.channel = channel
             viewer.channelClosedAt = nil
+            viewer.isControlLossTold = false
+            ended(.controlLost(viewer: viewer.id), at: now)
             remindOfRefuge(viewer, into: &effects)
         }
         return (viewer.id, channel, effectivePolicy(of: viewer), camera.sourceInfo(at: now))
@@ -116,7 +118,12 @@ extension RelayShard {
             let why = camera.reason.isEmpty ? "the camera is not ready" : camera.reason
             archiveRefusal(of: viewer, "the camera has nothing to show yet: \(why)", cause: .camera, at: now)
             let sentence = camera.state == .live ? "The camera is not ready." : camera.state.sentenceForViewers
-            throw ViewerRefusal(.unavailable, sentence, retryAfter: 2)
+            throw ViewerRefusal(
+                .unavailable,
+                sentence,
+                retryAfter: camera.state.retryAfterForViewers,
+                remedy: camera.state.remedyForViewers
+            )
         }
         try makeRoomForSession(of: viewer, at: now, into: &effects)
         let peer: Peer
@@ -223,6 +230,11 @@ extension RelayShard {
             }
             viewer.firstFrameAt = min(measured ?? now, now)
         }
+        if report.playing == .hls, viewer.firstHLSFrameAt == nil, report.framesDecoded ?? 0 > 0 {
+            // The page measured the first frame there was; when it was HLS's, that is the better time.
+            let begun = viewer.hlsBegunAt ?? viewer.joinedAt
+            viewer.firstHLSFrameAt = viewer.firstFrameAt.flatMap { $0 >= begun ? $0 : nil } ?? now
+        }
         if let offeredAt = viewer.offeredAt, viewer.peer != nil, viewer.peerFirstFrameAt == nil,
             let measured = report.peer?.firstFrameMilliseconds
         {
@@ -289,6 +301,7 @@ extension RelayShard {
         }
         viewers[viewer.id] = nil
         ended(.fallback(viewer: viewer.id), at: now)
+        ended(.controlLost(viewer: viewer.id), at: now)
         cancelHLS(of: viewer, into: &effects)
     }
 
@@ -384,12 +397,13 @@ extension RelayShard {
                 // A camera cannot be asked over RTSP; the cache answers, or the next keyframe does.
                 _ = viewer.camera.stream.refresh(viewer, at: now)
             case .closed(let reason):
-                let isOrdered = reason == .closedByClient && order(to: viewer) != nil
                 forgetPeer(of: viewer, .peer(reason), at: now, into: &effects)
+                // A client that says goodbye is no event, by whatever channel its goodbye is the first to arrive.
+                if reason != .closedByClient {
+                    log(.info, "WebRTC ended: \(reason.text)", camera: viewer.camera.name, viewer: viewer.id, at: now)
+                }
                 if viewer.control == .whep {
                     end(viewer, reason: reason.text, retryAfter: nil, at: now, into: &effects)
-                } else if !isOrdered {
-                    log(.info, "WebRTC ended: \(reason.text)", camera: viewer.camera.name, viewer: viewer.id, at: now)
                 }
             case .qualityChanged(let state):
                 qualityChanged(to: state, of: viewer, at: now, into: &effects)
@@ -410,11 +424,28 @@ extension RelayShard {
     func expireViewers(at now: Instant, into effects: inout [ShardEffect]) {
         for viewer in viewers.values {
             tellClock(to: viewer, at: now, into: &effects)
+            noteControlLoss(of: viewer, at: now)
             guard viewer.channel == nil, viewer.peer == nil, now - viewer.lastSignOfLife > Self.silenceLimit else {
                 continue
             }
             end(viewer, reason: "nothing heard from it", retryAfter: nil, at: now, into: &effects)
         }
+    }
+
+    /// The viewer's row says so at once; the event list when it is more than a reconnect.
+    private func noteControlLoss(of viewer: Viewer, at now: Instant) {
+        guard !viewer.isControlLossTold, let lost = viewer.controlLost(at: now), lost >= Self.reconnectTime else {
+            return
+        }
+        viewer.isControlLossTold = true
+        log(
+            .warning,
+            "control connection lost without a goodbye",
+            camera: viewer.camera.name,
+            viewer: viewer.id,
+            lasting: .controlLost(viewer: viewer.id),
+            at: now
+        )
     }
 
     /// Pages measure how far behind live they are against this.
@@ -436,6 +467,8 @@ extension RelayShard {
     }
 
     private static let clockInterval: Duration = .seconds(5)
+    /// A page whose signalling connection breaks is back by then, unless something is wrong.
+    private static let reconnectTime: Duration = .seconds(3)
     /// A viewer without peer and without signalling is gone when it asked for nothing for this long.
     private static let silenceLimit: Duration = .seconds(20)
 }

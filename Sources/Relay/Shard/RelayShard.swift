@@ -73,6 +73,8 @@ public final class RelayShard {
     var nextTicket: UInt64 = 1
     var nextProcess: UInt64 = 1
     var isShuttingDown = false
+    /// Addresses at which our TURN server turned somebody away who is no viewer that we know, the newest last.
+    var turnRefusals: [TURNRefusal] = []
     var admission = AdmissionControl()
 
     // Lists of one batch of a camera's packets, kept so that none is allocated anew.

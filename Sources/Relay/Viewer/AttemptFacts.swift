@@ -59,8 +59,8 @@ struct AttemptFacts {
     /// When its first frame was decoded.
     var firstFrame: Instant?
     var isCameraLive: Bool
-    /// When our TURN server last turned it away because its credentials had run out.
-    var credentialsExpired: Instant?
+    /// When and why our TURN server last turned it away.
+    var turnRefusal: TURNRefusal?
 
     /// Seconds since the offer.
     var age: Double { (at - status.ladder.offer).inSeconds }

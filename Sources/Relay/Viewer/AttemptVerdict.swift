@@ -118,8 +118,21 @@ extension Verdict {
         let code = facts.report?.serverError
         let checks = "0 checks received in \(facts.age.tenths) s"
         let answer = code.map { ["the page's TURN server answered \($0)"] } ?? []
-        if facts.credentialsExpired != nil || code != nil && facts.report?.areCredentialsExpired == true {
+        let refusal = facts.turnRefusal
+        if refusal?.reason == .expired || code != nil && facts.report?.areCredentialsExpired == true {
             return expired(facts, answer + [checks])
+        }
+        if refusal != nil || code == 401 {
+            return Verdict(
+                .turnUnauthorized,
+                .warning,
+                .turn,
+                "TURN credentials wrong" + (refusal.map { ": \($0.reason.text)" } ?? ""),
+                evidence: (refusal.map { [$0.evidence(at: facts.at)] } ?? []) + answer + [checks],
+                remedy:
+                    "Give the client the credentials that come with its session (WHEP: in the Link header): they are "
+                    + "made anew at every start of the relay."
+            )
         }
         // 701: the server was not reached at all, which is what a blocked network looks like and no news.
         guard let code, code != 701 else { return nil }
@@ -134,9 +147,7 @@ extension Verdict {
     }
 
     private static func expired(_ facts: AttemptFacts, _ evidence: [String]) -> Verdict {
-        let refusal = facts.credentialsExpired.map {
-            ["our TURN server turned it away \((facts.at - $0).inSeconds.tenths) s ago: its credentials had run out"]
-        }
+        let refusal = facts.turnRefusal.flatMap { $0.reason == .expired ? [$0.evidence(at: facts.at)] : nil }
         return Verdict(
             .turnExpired,
             .warning,
@@ -150,9 +161,10 @@ extension Verdict {
     /// Media goes, or went until the client or its allocation ended, through TURN on credentials that are not taken any
     /// more.
     private static func runOut(_ facts: AttemptFacts) -> Verdict? {
-        guard facts.credentialsExpired != nil, let pair = facts.selectedPair, pair.remote.kind == .relayed else {
-            return nil
-        }
+        // Behind one address there may be many; only what is known of this client itself says that its relay ends.
+        guard let refusal = facts.turnRefusal, refusal.reason == .expired, refusal.address == nil,
+            let pair = facts.selectedPair, pair.remote.kind == .relayed
+        else { return nil }
         switch facts.end {
         case .relay, .moved: return nil
         case .peer, .client, nil: break

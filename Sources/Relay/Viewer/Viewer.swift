@@ -18,6 +18,8 @@ final class Viewer: Scheduled {
     var channel: UInt64?
     /// When the signalling connection closed.
     var channelClosedAt: Instant?
+    /// The event list says that the signalling connection is lost.
+    var isControlLossTold = false
     /// When its page was last told the relay's time.
     var clockToldAt: Instant?
     /// What an operator asked for.
@@ -60,8 +62,8 @@ final class Viewer: Scheduled {
     var offeredAt: Instant?
     /// When the first frame of the newest session was decoded, as the page measured it.
     var peerFirstFrameAt: Instant?
-    /// When our TURN server last turned it away because its credentials had run out.
-    var credentialsExpiredAt: Instant?
+    /// When our TURN server last turned it away for its credentials, and why.
+    var turnRefusal: TURNRefusal?
     /// What was wrong with its last WebRTC session that ended; `nil` when nothing was.
     var lastVerdict: Verdict?
     /// Bytes sent by earlier peers of this viewer.
@@ -72,8 +74,11 @@ final class Viewer: Scheduled {
     /// HLS: when it last asked for anything, and for media.
     var lastHLSRequestAt: Instant?
     var lastHLSMediaAt: Instant?
+    /// When it came to HLS, or was told to; the steps of its start there count from then.
+    var hlsBegunAt: Instant?
     var firstHLSPlaylistAt: Instant?
     var firstHLSMediaAt: Instant?
+    var firstHLSFrameAt: Instant?
     var hlsBytes: UInt64 = 0
     /// How old the first media was that it fetched, and how far the end of the newest was from live: a player plays on
     /// from where it began, so it is at least this far behind live.
@@ -106,6 +111,43 @@ final class Viewer: Scheduled {
         self.userAgent = userAgent
         client = ClientName.short(userAgent)
         joinedAt = now
+        if delivery == .hls { hlsBegunAt = now }
+    }
+
+    /// It begins with HLS, or is told to: what it did there before is another story.
+    func beginHLS(at now: Instant) {
+        hlsBegunAt = now
+        firstHLSPlaylistAt = nil
+        firstHLSMediaAt = nil
+        firstHLSFrameAt = nil
+    }
+
+    /// Takes note of an HLS request.
+    func requestedHLS(at now: Instant) {
+        // Who comes back to HLS after this long has been elsewhere meanwhile.
+        let isAnew = lastHLSRequestAt.map { now - $0 > .seconds(20) } ?? (hlsBegunAt == nil)
+        let isAwaited = hlsBegunAt.map { begun in lastHLSRequestAt.map { begun > $0 } ?? true } ?? false
+        if isAnew, !isAwaited { beginHLS(at: now) }
+        lastHLSRequestAt = now
+    }
+
+    /// Whether it gives no sign of life any more, though it has not been let go yet.
+    func isGone(at now: Instant) -> Bool {
+        guard channel == nil else { return false }
+        if let peer {
+            let heard = peer.status.lastHeard ?? joinedAt
+            return now - max(heard, lastSignOfLife) > Self.goneAfter
+        }
+        return now - lastSignOfLife > Self.goneAfter
+    }
+
+    /// Longer than the pauses of a player that fetches whole segments, and of a WebRTC client's consent checks.
+    private static let goneAfter = Duration.seconds(10)
+
+    /// How long its page's signalling connection has been away; `nil` while there is one, and for viewers without.
+    func controlLost(at now: Instant) -> Duration? {
+        guard control == .page, channel == nil else { return nil }
+        return channelClosedAt.map { now - $0 }
     }
 
     /// Counts what its peer has sent since the last call.
@@ -120,6 +162,12 @@ final class Viewer: Scheduled {
     /// When it last gave a sign of life by signalling or HTTP. A peer's liveness is ICE's business.
     var lastSignOfLife: Instant {
         [joinedAt, channelClosedAt, lastHLSRequestAt, reportedAt].compactMap { $0 }.max() ?? joinedAt
+    }
+
+    /// The delivery it shows pictures by, as its page says; `nil` while it has none, or is on its way to another.
+    var steadilyPlayed: Delivery? {
+        guard switchingTo == nil, let playing = report?.playing, playing == delivery else { return nil }
+        return playing
     }
 
     /// Whether the operator may move it, or why not.

@@ -12,6 +12,13 @@ struct ViewerHealth: Equatable {
             severity = .warning
             why = "sees nothing new: the camera is \(camera.state.rawValue)"
             hint = "It resumes by itself when the camera does."
+        } else if let lost = viewer.controlLost, viewer.delivery == .hls || viewer.verdict?.severity ?? .ok < .warning {
+            severity = .warning
+            let silence = viewer.heardAge.flatMap {
+                $0 >= Self.unheard ? "; nothing heard from it for \(Int($0)) s" : nil
+            }
+            why = "control connection lost, waiting for it to come back (\(Int(lost)) s)\(silence ?? "")"
+            hint = "Media goes on meanwhile. If its browser is gone, it ends within 30 s of its last sign of life."
         } else if viewer.delivery == .webrtc {
             judgeWebRTC(viewer)
         } else if let behind = viewer.behindLive, behind > Self.farBehind {
@@ -54,6 +61,9 @@ struct ViewerHealth: Equatable {
             severity = .warning
             why = "round trip \(Int(roundTrip)) ms (warns from \(Int(Self.slowRoundTrip)) ms)"
             hint = canSwitch
+        } else if let silence = viewer.heardAge, silence >= Self.unheard {
+            severity = .warning
+            why = "nothing heard from it for \(Int(silence)) s; ends after 30 s"
         } else if viewer.state == .silent {
             severity = .warning
             why = "nothing heard from it; ends soon"
@@ -72,4 +82,6 @@ struct ViewerHealth: Equatable {
     private static let slowRoundTrip = 300.0
     /// Seconds.
     private static let farBehind = 12.0
+    /// Seconds after which a WebRTC client is overdue with its reports and checks, which come every 5 s at the least.
+    static let unheard = 8.0
 }

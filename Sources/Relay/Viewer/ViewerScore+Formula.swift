@@ -4,7 +4,8 @@ extension ViewerScore {
     /// - Parameters:
     ///   - camera: The camera it watches.
     ///   - loopDelay: How late the relay's loop runs, in milliseconds.
-    /// - Returns: `nil` while there is nothing to judge: before it plays, and during a switch.
+    /// - Returns: `nil` while there is nothing to judge by: before it plays, during a switch, and while neither its page
+    ///   nor its receiver can be heard.
     init?(of viewer: ViewerSnapshot, camera: CameraSnapshot, loopDelay: Double?) {
         switch viewer.state {
         case .playing: break
@@ -24,6 +25,7 @@ extension ViewerScore {
             self.init(value: 0, cause: verdict.cause, reason: verdict.text)
             return
         }
+        guard viewer.controlLost == nil, viewer.heardAge ?? 0 < ViewerHealth.unheard else { return nil }
         let evidence = Evidence(viewer, camera, loopDelay)
         var product = 1.0
         var worst: (penalty: Double, cause: Cause, reason: String)?

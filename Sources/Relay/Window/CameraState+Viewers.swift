@@ -1,4 +1,22 @@
 extension CameraState {
+    /// What helps a viewer that got nothing because of this state; `nil` where trying again does.
+    var remedyForViewers: String? {
+        switch self {
+        case .stopped: "Ask the relay's operator to start it."
+        case .held: "Ask the relay's operator, to whom the console says what is wrong."
+        case .idle, .connecting, .negotiating, .starting, .live, .stalled, .retrying: nil
+        }
+    }
+
+    /// Seconds after which a viewer may try again.
+    var retryAfterForViewers: Int {
+        switch self {
+        // Nothing changes until somebody does something.
+        case .stopped, .held: 30
+        case .idle, .connecting, .negotiating, .starting, .live, .stalled, .retrying: 2
+        }
+    }
+
     /// What viewers are told of this state, in one sentence; empty when the camera is simply live.
     ///
     /// It says no more than the state does: addresses, logins and the names and reasons of operators are for the

@@ -78,13 +78,29 @@ public struct TURNSnapshot: Codable, Sendable, Equatable {
 
     /// Creates a snapshot of a server that nobody has used.
     public init() {}
+
+    /// Names as owner of an allocation the viewer whose checks come through it: its credentials may have been made before
+    /// it was one, with WHEP's OPTIONS.
+    public mutating func nameOwners(by pairs: [PairSnapshot]) {
+        guard !allocations.isEmpty else { return }
+        var owners: [String: String] = [:]
+        // Anybody can name a relayed address; only its owner's checks come from there.
+        for pair in pairs where pair.checksReceived > 0 {
+            guard let relayed = pair.relayed, pair.isSelected || owners[relayed] == nil else { continue }
+            owners[relayed] = pair.viewer
+        }
+        for index in allocations.indices {
+            if let owner = owners[allocations[index].id] { allocations[index].viewer = owner }
+        }
+    }
 }
 
 /// A client's place in the TURN server.
 public struct AllocationSnapshot: Codable, Sendable, Equatable, Identifiable {
     /// Its relayed address, which is the client's in a candidate pair.
     public var id: String
-    /// The viewer whose credentials it was made with; `nil` when that has left, or was none yet.
+    /// The viewer whose checks come through it, or whose credentials it was made with; `nil` when that has left, or was
+    /// none yet.
     public var viewer: String?
     /// The user in its credentials.
     public var user: String

@@ -32,6 +32,8 @@ public struct Verdict: Codable, Sendable, Equatable {
         case wrongPassword = "wrong-ice-password"
         /// The TURN server refused the client because its credentials are too old.
         case turnExpired = "turn-credentials-expired"
+        /// The TURN server refused the client because its user name or password is not one of ours.
+        case turnUnauthorized = "turn-credentials-wrong"
         /// The TURN server refused the client, or could not be reached by it.
         case turnFailed = "turn-failed"
         /// Checks come, nothing of ours gets back.

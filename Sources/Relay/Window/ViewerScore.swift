@@ -18,8 +18,9 @@
 ///     delay of the relay's own loop            20       200 ms   0.5
 ///     held back by the quality ladder          –        –        0.3
 ///
-/// A viewer that sees nothing scores 0. What costs most is the main cause; a page in the background is not blamed for
-/// frames that its browser does not show.
+/// A viewer that sees nothing scores 0. One that cannot be heard, because its page has lost its signalling connection or
+/// its receiver has fallen silent, has no score: what it sees is not known. What costs most is the main cause; a page in
+/// the background is not blamed for frames that its browser does not show.
 public struct ViewerScore: Codable, Sendable, Equatable {
     /// 0, sees nothing, to 100, nothing to wish for.
     public var value: Int

@@ -48,6 +48,11 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var hint: String
     /// How it can be told something.
     public var control: ControlChannel
+    /// Seconds since its page's signalling connection closed without a goodbye; `nil` while there is one, and for
+    /// viewers that never have one.
+    public var controlLost: Double?
+    /// Seconds since anything came from it on its WebRTC path; `nil` without one.
+    public var heardAge: Double?
     /// Its IP address as seen by the relay.
     public var remote: String
     /// Short browser or program name, such as `Chrome 141`.
@@ -98,8 +103,9 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var dtls: String?
     /// SRTP profile; `nil` until negotiated.
     public var srtp: String?
-    /// Handshake steps with milliseconds after joining: `offer`, `answer`, `first check`, `nominated`, `DTLS begun`,
-    /// `DTLS`, `first RTP`, `first RR`, `first frame`; or for HLS `playlist`, `first part`, `first frame`.
+    /// Handshake steps with milliseconds after the offer: `offer`, `answer`, `first check`, `nominated`, `DTLS begun`,
+    /// `DTLS`, `first RTP`, `first RR`, `first frame`; or after HLS began for HLS: `playlist`, `first part`,
+    /// `first frame`.
     public var ladder: [LadderStep]
     /// WebRTC sessions it has begun, the present one included.
     public var attempts: Int
@@ -170,7 +176,7 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public struct LadderStep: Codable, Sendable, Equatable {
         /// The step's name.
         public var name: String
-        /// Milliseconds after joining.
+        /// Milliseconds after the first step, or after HLS began.
         public var after: Double
 
         /// Creates a step.
@@ -281,6 +287,9 @@ public struct PairSnapshot: Codable, Sendable, Identifiable {
     public var local: String
     /// The client's: `prflx 198.51.100.7:50312`, or an obfuscated mDNS name.
     public var remote: String
+    /// The client's address with our TURN server, which is the ``AllocationSnapshot/id`` of its allocation; `nil` where
+    /// the pair does not go through it.
+    public var relayed: String?
     /// `udp` or `tcp`; through TURN, how the client reaches us: `turn/udp`, `turn/tcp` or `turn/tls`.
     public var transport: String
     /// `waiting`, `in-progress`, `succeeded`, `failed`; `hidden` for a name that only the client's network resolves.

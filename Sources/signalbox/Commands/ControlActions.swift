@@ -13,9 +13,19 @@ struct ActionOptions: ParsableArguments {
     @Flag(help: "Wait for the observed result.")
     var wait = false
 
+    /// Submits an action on the viewer that `word` means.
+    func perform(on word: String, _ action: (String) -> Command.Action) async throws {
+        let client = try await connect(control.stateOptions)
+        let viewer = try await ViewerName(word: word).id(client, try await control.latest(client))
+        try await perform(action(viewer), by: client)
+    }
+
     /// Submits the action; with `--wait`, or where the result is all there is to it, until it was observed.
     func perform(_ action: Command.Action, waiting: Bool = false) async throws {
-        let client = try await connect(control.stateOptions)
+        try await perform(action, by: try await connect(control.stateOptions), waiting: waiting)
+    }
+
+    private func perform(_ action: Command.Action, by client: ControlClient, waiting: Bool = false) async throws {
         let command = Command(id: UUID().uuidString, action: action, author: "\(NSUserName()) (ctl)", reason: reason)
         if case .refused(let reason) = await client.submit(command) {
             throw StartFailure(problem: "refused: \(reason)", remedy: "Nothing was changed", exitCode: 3)
@@ -85,17 +95,17 @@ extension ControlCommand {
         )
         @OptionGroup var options: ActionOptions
         var wantsJSON: Bool { options.control.json }
-        @Argument var viewer: String
+        @Argument(help: "Its id, or enough of the beginning.") var viewer: String
         @Argument var to: DeliveryPolicy
-        func run() async throws { try await options.perform(.switchViewer(viewer, to: to)) }
+        func run() async throws { try await options.perform(on: viewer) { .switchViewer($0, to: to) } }
     }
 
     struct Drop: ControlSubcommand {
         static let configuration = CommandConfiguration(abstract: "End a viewer's session.")
         @OptionGroup var options: ActionOptions
         var wantsJSON: Bool { options.control.json }
-        @Argument var viewer: String
-        func run() async throws { try await options.perform(.drop(viewer: viewer)) }
+        @Argument(help: "Its id, or enough of the beginning.") var viewer: String
+        func run() async throws { try await options.perform(on: viewer) { .drop(viewer: $0) } }
     }
 
     struct Keyframe: ControlSubcommand {

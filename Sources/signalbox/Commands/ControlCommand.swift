@@ -13,7 +13,8 @@ struct ControlCommand: AsyncParsableCommand {
         abstract: "Ask a running relay, or tell it something, over its control socket.",
         discussion: "Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 timed out, 5 no relay.",
         subcommands: [
-            Cameras.self, Viewers.self, Pairs.self, HLSStreams.self, Events.self, WholeSnapshot.self, Restart.self,
+            Cameras.self, Viewers.self, Pairs.self, TURNAllocations.self, HLSStreams.self, Events.self,
+            WholeSnapshot.self, Restart.self,
             Kill.self, Start.self, Switch.self, Drop.self, Keyframe.self,
         ]
     )
@@ -128,7 +129,20 @@ extension ControlCommand {
 
         func run() async throws {
             let viewers = try await options.snapshot().viewers
-            var table = Table("VIEWER", "CAMERA", "BY", "STATE", "PATH", "RATE", "LOSS", "RTT", "CLIENT", "WHY")
+            var table = Table(
+                "VIEWER",
+                "CAMERA",
+                "BY",
+                "STATE",
+                "PATH",
+                "SCORE",
+                "CAUSE",
+                "RATE",
+                "LOSS",
+                "RTT",
+                "CLIENT",
+                "WHY"
+            )
             for viewer in viewers {
                 table.add(
                     viewer.id,
@@ -136,6 +150,8 @@ extension ControlCommand {
                     viewer.delivery.rawValue,
                     viewer.state.rawValue,
                     viewer.path,
+                    viewer.score.map { "\($0.value)" },
+                    viewer.score?.cause?.rawValue,
                     viewer.bitrate.map(bits),
                     viewer.loss.map { String(format: "%.1f%%", $0) },
                     viewer.roundTrip.map { String(format: "%.0f ms", $0) },
@@ -154,13 +170,17 @@ extension ControlCommand {
         @OptionGroup var options: ControlOptions
         @Flag(help: "WebRTC sessions that ended in the last hour, with their verdicts; pairs and evidence with --json.")
         var ended = false
-        @Option(help: "Only those of this viewer.") var viewer: String?
+        @Option(help: "Only those of this viewer: its id, or enough of the beginning.") var viewer: String?
 
         var wantsJSON: Bool { options.json }
 
         func run() async throws {
             if ended { return try await listEnded() }
-            let pairs = try await options.snapshot().pairs.filter { viewer == nil || $0.viewer == viewer }
+            let client = try await connect(options.stateOptions)
+            let snapshot = try await options.latest(client)
+            let wanted = try await wanted(client, snapshot, includingEnded: false)
+            await client.close()
+            let pairs = snapshot.pairs.filter { wanted == nil || $0.viewer == wanted }
             var table = Table(
                 "PAIR",
                 "CAMERA",
@@ -190,9 +210,21 @@ extension ControlCommand {
             try options.print(pairs, orTable: table)
         }
 
+        private func wanted(
+            _ client: ControlClient,
+            _ snapshot: Snapshot,
+            includingEnded: Bool
+        ) async throws -> String? {
+            guard let viewer else { return nil }
+            return try await ViewerName(word: viewer).id(client, snapshot, includingEnded: includingEnded)
+        }
+
         private func listEnded() async throws {
             let client = try await connect(options.stateOptions)
-            let attempts = await client.attempts(AttemptsRequest(viewer: viewer))
+            let wanted =
+                viewer == nil
+                ? nil : try await wanted(client, try await options.latest(client), includingEnded: true)
+            let attempts = await client.attempts(AttemptsRequest(viewer: wanted))
             await client.close()
             var table = Table("ENDED", "VIEWER", "CAMERA", "CLIENT", "LASTED", "REACHED", "PAIRS", "CHECKED", "VERDICT")
             for attempt in attempts {
@@ -209,6 +241,49 @@ extension ControlCommand {
                 )
             }
             try options.print(attempts, orTable: table)
+        }
+    }
+
+    struct TURNAllocations: ControlSubcommand {
+        static let configuration = CommandConfiguration(
+            commandName: "turn",
+            abstract:
+                "List what goes through TURN, and for whom; on the last line how many requests were refused, and why."
+        )
+        @OptionGroup var options: ControlOptions
+        var wantsJSON: Bool { options.json }
+
+        func run() async throws {
+            let turn = try await options.snapshot().turn
+            var table = Table("RELAYED", "VIEWER", "BY", "CLIENT", "SERVER", "AGE", "LEFT", "IN", "OUT", "DROPPED")
+            for allocation in turn?.allocations ?? [] {
+                table.add(
+                    allocation.id,
+                    allocation.viewer,
+                    allocation.transport,
+                    allocation.client,
+                    allocation.server,
+                    String(format: "%.0f s", allocation.age),
+                    String(format: "%.0f s", allocation.remaining),
+                    bytes(allocation.fromClient.bytes),
+                    bytes(allocation.toClient.bytes),
+                    "\(allocation.fromClient.dropped &+ allocation.toClient.dropped)"
+                )
+            }
+            try options.print(turn, orTable: table)
+            if !options.json { Swift.print(summary(turn)) }
+        }
+
+        private func summary(_ turn: TURNSnapshot?) -> String {
+            guard let turn else { return "the relay offers no TURN" }
+            let refused = turn.refused
+            let reasons = [
+                ("wrong credentials", refused.unauthorized), ("expired credentials", refused.expired),
+                ("forbidden peer", refused.forbidden), ("over quota", refused.overQuota),
+                ("over capacity", refused.overCapacity), ("invalid", refused.invalid), ("unanswered", refused.ignored),
+            ].filter { $0.1 > 0 }.map { "\($0.1) \($0.0)" }
+            return "\(turn.allocated) allocations made, \(turn.allocations.count) in use; refused: "
+                + (reasons.isEmpty ? "none" : reasons.joined(separator: ", "))
         }
     }
 

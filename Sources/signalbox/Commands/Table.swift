@@ -43,6 +43,16 @@ extension Unicode.GeneralCategory {
     }
 }
 
+/// A size for people: `2.10 MB`.
+func bytes(_ count: UInt64) -> String {
+    switch Double(count) {
+    case 1e9...: String(format: "%.2f GB", Double(count) / 1e9)
+    case 1e6...: String(format: "%.2f MB", Double(count) / 1e6)
+    case 1e3...: String(format: "%.0f kB", Double(count) / 1e3)
+    default: "\(count) B"
+    }
+}
+
 /// A rate for people: `2.10M`.
 func bits(_ rate: Double) -> String {
     switch rate {
