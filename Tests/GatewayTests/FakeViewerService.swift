@@ -146,6 +146,7 @@ final class FakeViewerService: ViewerService {
         record(.offer(sdp, viewer: viewer))
         if sdp.contains(Self.incompatibleOffer) { throw ViewerRefusal(.incompatible, "Your browser has no H.264.") }
         if sdp.contains("forbidden") { throw ViewerRefusal(.policy, "HLS only.") }
+        if sdp.contains("stopped") { throw ViewerRefusal(.unavailable, "It is stopped.", remedy: "Ask the operator.") }
         if !sdp.hasPrefix("v=0") { throw ViewerRefusal(.malformed, "That is no SDP.") }
         return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
     }

@@ -1,6 +1,7 @@
 import Foundation
-import Gateway
 import Testing
+
+@testable import Gateway
 
 struct WHEPTests {
     static let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\na=ice-ufrag:abcd\r\n"
@@ -162,6 +163,109 @@ struct WHEPTests {
         }
     }
 
+    @Test(arguments: [
+        ("rubbish", "Line 1 of the fragment is no line of SDP."),
+        ("a=mid:0\r\n\r\n{\"candidate\":1}", "Line 3 of the fragment is no line of SDP."),
+        ("", "The fragment has neither candidates nor ICE credentials in it."),
+        ("a=mid:0\r\n", "The fragment has neither candidates nor ICE credentials in it."),
+        ("a=candidate:1 1 udp 5\r\n", "The candidate in line 1 of the fragment is malformed."),
+        ("a=ice-ufrag:a b\r\n", "The fragment's ice-ufrag is malformed."),
+        ("a=ice-ufrag:abcd\r\na=ice-pwd:short\r\n", "The fragment's ice-pwd is malformed."),
+    ])
+    func `a PATCH that is no fragment is refused with what is wrong`(fragment: String, problem: String) async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let begun = try await post(box)
+            let url = try #require(begun.headers["location"])
+            let count = box.service.calls.count
+            let body = ["-X", "PATCH", "--data-binary", fragment, "-H", Self.fragment, "-H", "If-Match: *"]
+            let reply = try await box.curl(url, body[0], body[1], body[2], body[3], body[4], body[5], body[6], body[7])
+            #expect(reply.status == 400)
+            #expect(reply.body.contains(problem), "\(reply.body)")
+            #expect(box.service.calls.count == count)
+        }
+    }
+
+    @Test func `the end of candidates, and attributes that mean nothing to us, are taken`() throws {
+        let end = try TrickleFragment(parsing: "a=ice-ufrag:abcd\nm=audio 9 RTP/AVP 0\na=mid:0\na=end-of-candidates\n")
+        #expect(end.ufrag == "abcd" && end.candidates.isEmpty)
+        #expect(try TrickleFragment(parsing: "a=end-of-candidates").ufrag == nil)
+        let named = "candidate:2 1 UDP 1 4f1c-2.local 61002 typ host generation 0 ufrag abcd"
+        #expect(try TrickleFragment(parsing: "a=\(named)").candidates == [named])
+    }
+
+    @Test func `an address says which methods it takes, in the same way everywhere`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let begun = try await post(box)
+            let session = try #require(begun.headers["location"])
+            let places: [(path: String, wrong: [String], allow: String)] = [
+                ("/", ["POST", "PUT", "DELETE", "OPTIONS"], "GET, HEAD"),
+                ("/healthz", ["POST", "PUT", "PATCH"], "GET, HEAD"),
+                ("/api/v1/cameras", ["POST", "DELETE"], "GET, HEAD"),
+                ("/gate", ["POST", "PUT", "TRACE"], "GET, HEAD"),
+                ("/gate/ws", ["POST", "PUT"], "GET, HEAD"),
+                ("/gate/whep", ["PUT", "PATCH", "DELETE"], "OPTIONS, GET, HEAD, POST"),
+                (session, ["GET", "HEAD", "PUT", "POST"], "OPTIONS, PATCH, DELETE"),
+                ("/gate/whep/nosuch", ["GET", "PUT"], "OPTIONS, PATCH, DELETE"),
+                ("/gate/media.m3u8", ["POST", "PUT", "DELETE"], "OPTIONS, GET, HEAD"),
+            ]
+            for (path, wrong, allow) in places {
+                for method in wrong {
+                    let arguments = method == "HEAD" ? ["-I", "-s"] : ["-X", method]
+                    let reply = try await box.curl(path, arguments[0], arguments[1])
+                    #expect(reply.status == 405, "\(method) \(path)")
+                    #expect(reply.headers["allow"] == allow, "\(method) \(path)")
+                    if method != "HEAD" { #expect(reply.body.contains(#""error":"That method is not"#)) }
+                }
+            }
+            #expect(try await box.curl("/nosuch", "-X", "PUT").status == 404)
+            #expect(try await box.curl("/nosuch/whep", "-X", "POST").status == 404)
+        }
+    }
+
+    @Test func `OPTIONS says what CORS asks, and names the origin where that is allowed`() async throws {
+        let preflight = ["Origin: https://portal.example", "Access-Control-Request-Method: POST"]
+        @Sendable func ask(_ box: GatewayHarness, _ path: String) async throws -> Reply {
+            try await box.curl(path, "-X", "OPTIONS", "-H", preflight[0], "-H", preflight[1])
+        }
+        @Sendable func check(_ reply: Reply) {
+            #expect(reply.status == 204)
+            let headers = reply.headers["access-control-allow-headers"] ?? ""
+            #expect(["Authorization", "Content-Type", "If-Match"].allSatisfy { headers.contains($0) })
+            let exposed = reply.headers["access-control-expose-headers"] ?? ""
+            #expect(["Location", "ETag", "Link", "Retry-After"].allSatisfy { exposed.contains($0) })
+        }
+        try await GatewayHarness.run { (box) async throws in
+            let endpoint = try await ask(box, "/gate/whep")
+            check(endpoint)
+            #expect(endpoint.headers["access-control-allow-origin"] == nil, "no other site may until it is allowed")
+            let methods = endpoint.headers["access-control-allow-methods"] ?? ""
+            #expect(["OPTIONS", "POST", "PATCH", "DELETE"].allSatisfy { methods.contains($0) })
+            check(try await ask(box, "/gate/whep/viewer1"))
+        }
+        try await GatewayHarness.run {
+            $0.allowedOrigins = ["https://portal.example"]
+        } _: { (box) async throws in
+            for path in ["/gate/whep", "/gate/whep/viewer1", "/gate/media.m3u8"] {
+                let reply = try await ask(box, path)
+                check(reply)
+                #expect(reply.headers["access-control-allow-origin"] == "https://portal.example")
+            }
+            let begun = try await post(box, Self.offer, camera: "gate", "Origin: https://portal.example")
+            #expect(begun.status == 201)
+            #expect(begun.headers["access-control-allow-origin"] == "https://portal.example")
+            #expect(begun.headers["access-control-expose-headers"]?.contains("Location") == true)
+        }
+    }
+
+    @Test func `what the relay says that helps is passed on`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let reply = try await post(box, "v=0 stopped", camera: "gate")
+            #expect(reply.status == 503)
+            #expect(reply.body.contains("Ask the operator."), "\(reply.body)")
+            #expect(!reply.body.contains("Try again"))
+        }
+    }
+
     @Test func `discovery answers HEAD, GET and OPTIONS`() async throws {
         try await GatewayHarness.run { (box) async throws in
             let head = try await box.curl("/gate/whep", "-I")
@@ -170,7 +274,7 @@ struct WHEPTests {
             #expect(try await box.curl("/gate/whep").status == 204)
             #expect(try await box.curl("/gate/whep", "-X", "OPTIONS").headers["accept-post"] == "application/sdp")
             #expect(try await box.curl("/gate/whep", "-X", "DELETE").status == 405)
-            #expect(try await box.curl("/gate/whep/viewer1").status == 404)
+            #expect(try await box.curl("/gate/whep/viewer1", "-X", "DELETE").status == 404)
         }
     }
 }

@@ -108,8 +108,9 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
         guard head.version == .http1_1 else {
             return Refusal(.httpVersionNotSupported, "HTTP/1.0 is not spoken here.", remedy: "Use HTTP/1.1 or HTTP/2.")
         }
-        guard [.GET, .HEAD, .POST, .PATCH, .DELETE, .OPTIONS].contains(head.method) else {
-            return .method("GET, HEAD, POST, PATCH, DELETE or OPTIONS")
+        // What other methods an address takes is the router's to say; this one would make a tunnel of the connection.
+        guard head.method != .CONNECT else {
+            return .method(allowed: [.get, .head, .post, .patch, .delete, .options])
         }
         guard head.uri.utf8.count <= limits.targetBytes else {
             return Refusal(.uriTooLong, "The address is too long.", remedy: "Use at most \(limits.targetBytes) bytes.")
@@ -196,7 +197,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
         fields[.cacheControl] = "no-store"
         fields[.connection] = "close"
         fields[.contentLength] = String(body.readableBytes)
-        if let seconds = refusal.retryAfter { fields[.retryAfter] = String(seconds) }
+        refusal.add(to: &fields)
         var head = HTTPResponseHead(
             version: .http1_1,
             status: .init(statusCode: refusal.status.code),

@@ -94,10 +94,10 @@ final class HLSHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .get, .head:
             break
         case .options:
-            let fields = core.headers.preflight(request, connection)
+            let fields = core.headers.preflight(request, connection, allowed: AllowedMethods.media)
             return write(HTTPResponse(status: .noContent, headerFields: fields), body: nil, context: context)
         default:
-            return write(.method("GET, HEAD or OPTIONS"), to: request, context: context)
+            return write(.method(allowed: AllowedMethods.media), to: request, context: context)
         }
         let target = request.path ?? ""
         let viewer = viewer(of: request, camera: asked.match.camera)
@@ -156,7 +156,7 @@ final class HLSHandler: ChannelInboundHandler, RemovableChannelHandler {
         fields[.contentType] = "application/json"
         fields[.cacheControl] = "no-store"
         fields[.contentLength] = String(body.readableBytes)
-        if let seconds = refusal.retryAfter { fields[.retryAfter] = String(seconds) }
+        refusal.add(to: &fields)
         let head = HTTPResponse(status: refusal.status, headerFields: fields)
         write(head, body: request.method == .head ? nil : body, context: context)
     }

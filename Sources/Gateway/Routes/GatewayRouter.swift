@@ -45,7 +45,7 @@ struct GatewayRouter: Sendable {
                 guard let match = try core.catalog.match(request.uri.path) else {
                     return pages.missing(request, context)
                 }
-                if match.rest.isEmpty { return try pages.player(request, context) }
+                if match.rest.isEmpty { return pages.player(request, context) }
                 if match.rest == "whep" { return try await whep.endpoint(match.camera, request, context) }
                 if match.rest.hasPrefix("whep/") {
                     let viewer = match.rest.dropFirst("whep/".count)
@@ -86,6 +86,8 @@ private struct PolicyMiddleware: RouterMiddleware {
     ) async throws -> Response {
         do {
             if let refusal = core.policy.refusal(for: request.head, on: context.connection) { throw refusal }
+            let allowed = try AllowedMethods(catalog: core.catalog).methods(at: request.uri.path)
+            if let allowed, !allowed.contains(request.method) { throw Refusal.method(allowed: allowed) }
             return try await next(request, context)
         } catch let refusal as Refusal {
             return core.response(to: request.head, refusal, context.connection)
@@ -110,7 +112,7 @@ extension GatewayCore {
         var fields = headers.shared(request, connection)
         fields[.contentType] = "application/json"
         fields[.cacheControl] = "no-store"
-        if let seconds = refusal.retryAfter { fields[.retryAfter] = String(seconds) }
+        refusal.add(to: &fields)
         return Response(
             status: refusal.status,
             headers: fields,

@@ -61,11 +61,17 @@ struct HeaderFields: Sendable {
         return fields
     }
 
-    /// The answer to a preflight request.
-    func preflight(_ request: HTTPRequest, _ connection: ConnectionInfo) -> HTTPFields {
+    /// The answer to OPTIONS, which may be a preflight request: what the address takes. Whether a page of another site
+    /// may use it is in `Access-Control-Allow-Origin`.
+    func preflight(
+        _ request: HTTPRequest,
+        _ connection: ConnectionInfo,
+        allowed: [HTTPRequest.Method]
+    ) -> HTTPFields {
         var fields = shared(request, connection)
-        guard fields[.accessControlAllowOrigin] != nil else { return fields }
-        fields[.accessControlAllowMethods] = "OPTIONS, GET, HEAD, POST, PATCH, DELETE"
+        let methods = allowed.map(\.rawValue).joined(separator: ", ")
+        fields[.allow] = methods
+        fields[.accessControlAllowMethods] = methods
         fields[.accessControlAllowHeaders] = "Authorization, Content-Type, If-Match, Range, Signalbox-Viewer"
         fields[.accessControlMaxAge] = "86400"
         return fields
@@ -73,9 +79,9 @@ struct HeaderFields: Sendable {
 
     private func addSharing(to fields: inout HTTPFields, _ request: HTTPRequest) {
         if policy.variesByOrigin { fields[.vary] = "Origin" }
+        fields[.accessControlExposeHeaders] = "Location, ETag, Link, Retry-After, Allow, Date, Age, Content-Length"
         if let origin = policy.allowedOrigin(for: request) {
             fields[.accessControlAllowOrigin] = origin
-            fields[.accessControlExposeHeaders] = "Location, ETag, Link, Retry-After, Date, Age, Content-Length"
             fields[.resourcePolicy] = "cross-origin"
         } else {
             fields[.resourcePolicy] = "same-origin"

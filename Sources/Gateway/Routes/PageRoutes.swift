@@ -12,9 +12,8 @@ struct PageRoutes: Sendable {
     }
 
     /// One camera.
-    func player(_ request: Request, _ context: GatewayRequestContext) throws -> Response {
-        guard request.method == .get || request.method == .head else { throw Refusal.method("GET or HEAD") }
-        return document(core.assets.player, status: .ok, request, context)
+    func player(_ request: Request, _ context: GatewayRequestContext) -> Response {
+        document(core.assets.player, status: .ok, request, context)
     }
 
     /// What is not there: a page for people, JSON for programs.

@@ -8,6 +8,8 @@ struct Refusal: Error, Sendable {
     var problem: String
     var remedy: String
     var retryAfter: Int?
+    /// The methods that the address takes; with 405 only (RFC 9110 §15.5.6).
+    var allow: [HTTPRequest.Method] = []
 
     init(_ status: HTTPResponse.Status, _ problem: String, remedy: String, retryAfter: Int? = nil) {
         self.status = status
@@ -34,7 +36,7 @@ struct Refusal: Error, Sendable {
             remedy = "Mend the offer, or use HLS for this camera."
         case .unavailable:
             status = .serviceUnavailable
-            remedy = "Try again."
+            remedy = refusal.remedy ?? "Try again."
             retryAfter = refusal.retryAfter ?? 2
         case .busy:
             status = .tooManyRequests
@@ -58,8 +60,18 @@ struct Refusal: Error, Sendable {
         retryAfter: 1
     )
 
-    static func method(_ allowed: String) -> Refusal {
-        Refusal(.methodNotAllowed, "That method is not for this address.", remedy: "Use \(allowed).")
+    static func method(allowed: [HTTPRequest.Method]) -> Refusal {
+        let words = allowed.map(\.rawValue)
+        let choice = words.dropLast().joined(separator: ", ") + (words.count > 1 ? " or " : "") + (words.last ?? "")
+        var refusal = Refusal(.methodNotAllowed, "That method is not for this address.", remedy: "Use \(choice).")
+        refusal.allow = allowed
+        return refusal
+    }
+
+    /// Header fields that are part of what is said.
+    func add(to fields: inout HTTPFields) {
+        if let retryAfter { fields[.retryAfter] = String(retryAfter) }
+        if !allow.isEmpty { fields[.allow] = allow.map(\.rawValue).joined(separator: ", ") }
     }
 
     /// `{"error": …, "remedy": …}`.

@@ -16,7 +16,10 @@ struct WHEPRoutes: Sendable {
     func endpoint(_ camera: String, _ request: Request, _ context: GatewayRequestContext) async throws -> Response {
         switch request.method {
         case .options:
-            var fields = core.headers.preflight(request.head, context.connection)
+            // A preflight asks for the endpoint and the sessions that it makes, which the draft has one list for.
+            let methods = AllowedMethods.endpoint + [.patch, .delete]
+            var fields = core.headers.preflight(request.head, context.connection, allowed: methods)
+            fields[.allow] = AllowedMethods.endpoint.map(\.rawValue).joined(separator: ", ")
             fields[.acceptPost] = Self.sdp
             // Who has no session yet is counted by its address.
             addICEServers(for: "\(context.connection.remote)", to: &fields, request, context)
@@ -30,7 +33,7 @@ struct WHEPRoutes: Sendable {
         case .post:
             return try await begin(camera, request, context)
         default:
-            throw Refusal.method("POST, HEAD, GET or OPTIONS")
+            throw Refusal.method(allowed: AllowedMethods.endpoint)
         }
     }
 
@@ -60,7 +63,7 @@ struct WHEPRoutes: Sendable {
             await core.service.leave(viewer: viewer.id, reason: error.text)
             throw Refusal(error)
         }
-        let ufrag = TrickleFragment(parsing: offer).ufrag
+        let ufrag = TrickleFragment.ufrag(in: offer)
         let tag = core.sessions.begin(viewer: viewer.id, camera: camera, ufrag: ufrag) {
             core.service.snapshot().map { Set($0.viewers.map(\.id)) }
         }
@@ -84,7 +87,13 @@ struct WHEPRoutes: Sendable {
         _ context: GatewayRequestContext
     ) async throws -> Response {
         if request.method == .options {
-            return Response(status: .noContent, headers: core.headers.preflight(request.head, context.connection))
+            var fields = core.headers.preflight(
+                request.head,
+                context.connection,
+                allowed: AllowedMethods.session
+            )
+            fields[.acceptPatch] = Self.fragment
+            return Response(status: .noContent, headers: fields)
         }
         if let refusal = core.policy.originRefusal(for: request.head) { throw refusal }
         guard isViewerWord(viewer), let session = core.sessions[viewer], session.camera == camera else {
@@ -98,7 +107,7 @@ struct WHEPRoutes: Sendable {
         case .patch:
             return try await trickle(session, viewer: viewer, request, context)
         default:
-            throw Refusal.method("PATCH, DELETE or OPTIONS")
+            throw Refusal.method(allowed: AllowedMethods.session)
         }
     }
 
@@ -110,7 +119,7 @@ struct WHEPRoutes: Sendable {
         _ request: Request,
         _ context: GatewayRequestContext
     ) async throws -> Response {
-        let fragment = TrickleFragment(parsing: try await body(of: request, type: Self.fragment))
+        let text = try await body(of: request, type: Self.fragment)
         guard let match = request.headers[.ifMatch] else {
             throw Refusal(.preconditionRequired, "If-Match is missing.", remedy: "Send the session's ETag in If-Match.")
         }
@@ -121,6 +130,12 @@ struct WHEPRoutes: Sendable {
                 "If-Match names another ICE session.",
                 remedy: "Send the session's ETag."
             )
+        }
+        let fragment: TrickleFragment
+        do throws(TrickleFragment.Malformed) {
+            fragment = try TrickleFragment(parsing: text)
+        } catch {
+            throw Refusal(.badRequest, error.problem, remedy: "Send a fragment as RFC 8840 §9 has it.")
         }
         if let ufrag = fragment.ufrag, let known = session.ufrag, ufrag != known {
             if isAny { return try await restart(ufrag, fragment, viewer: viewer, request, context) }
