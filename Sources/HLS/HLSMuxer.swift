@@ -91,6 +91,12 @@ public struct HLSMuxer: Sendable {
     /// Parts published so far; a playlist is the same as long as this is.
     public var publishedParts: UInt64 { segmenter?.measurements.publishedParts ?? 0 }
 
+    /// Whether parts of segments are on offer.
+    public var isLowLatency: Bool { segmenter?.plan.partTarget != nil }
+
+    /// Longest segment; `nil` before anything is published.
+    public var targetDuration: Duration? { segmenter.map { .seconds($0.plan.targetDuration) } }
+
     /// Parameter sets that could not be read.
     var rejectedParameterSets: Int { parameterSets.rejected }
 

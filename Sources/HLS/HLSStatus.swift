@@ -69,10 +69,10 @@ extension HLSMuxer {
         let measurements = segmenter?.measurements
         let listed = (window?.complete ?? []) + [window?.open].compactMap { $0 }.filter { !$0.parts.isEmpty }
         return HLSStatus(
-            isLowLatency: segmenter?.plan.partTarget != nil,
+            isLowLatency: isLowLatency,
             isPublished: segmenter != nil,
             partTarget: segmenter?.plan.partTarget.map(duration),
-            targetDuration: segmenter.map { .seconds($0.plan.targetDuration) },
+            targetDuration: targetDuration,
             codecs: segmenter?.codecs ?? [],
             bandwidth: segmenter?.bandwidth.peak ?? 0,
             segments: listed.map { segment in

@@ -65,7 +65,8 @@ public struct ICEAgent: Sendable {
     /// The 5-tuples that have sent an authenticated check, oldest first.
     var paths: [Path] = []
     private(set) var selectedIndex: Int?
-    var lastHeard: Instant
+    /// When the client last sent something authenticated or on the selected path, or the agent began.
+    public internal(set) var lastHeard: Instant
     private let tieBreaker: UInt64
     private let transactionSecret: [UInt8]
     private var transactionCount: UInt64 = 0

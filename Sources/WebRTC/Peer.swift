@@ -173,6 +173,9 @@ public final class Peer {
         trackIndex.indices.contains(streamTrack) && trackIndex[streamTrack] >= 0
     }
 
+    /// When the client was last heard, or the session began.
+    public var lastHeard: Instant { ice.lastHeard }
+
     /// Names the session in the USERNAME of the client's checks (``STUNMessage/localUfrag(of:)``).
     public var localUfrag: String { ice.local.ufrag }
 }

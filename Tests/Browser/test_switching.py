@@ -57,6 +57,54 @@ def test_s_moves_a_watching_viewer_to_hls_and_back(start, chromium) -> None:
     assert not page.problems, page.problems
 
 
+# Opens so many WHEP sessions in a page; `framesOfCrowd` tells how many pictures each has decoded.
+CROWD = """async ([url, count]) => {
+    const connections = [];
+    for (let i = 0; i < count; i++) {
+        const connection = new RTCPeerConnection();
+        connection.addTransceiver('video', { direction: 'recvonly' });
+        await connection.setLocalDescription(await connection.createOffer());
+        const answer = await fetch(url, {
+            method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: connection.localDescription.sdp,
+        });
+        if (answer.status !== 201) throw new Error(await answer.text());
+        await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+        connections.push(connection);
+    }
+    window.framesOfCrowd = () => Promise.all(connections.map(async connection => {
+        for (const entry of (await connection.getStats()).values())
+            if (entry.type === 'inbound-rtp') return entry.framesDecoded || 0;
+        return 0;
+    }));
+}"""
+
+
+def test_viewers_of_one_camera_are_spread_over_loops(start, chromium) -> None:
+    camera = start.gstreamer(size="320x180", gop=25)
+    relay = start.relay({"yard": {"source": camera.url}, "zoo": {"source": camera.url}})
+    relay.wait_for_camera("yard")
+    crowd = Watching(chromium, f"{relay.page}/")
+    crowd.page.evaluate(CROWD, [f"{relay.page}/yard/whep", 9])
+    page = Watching(chromium, f"{relay.page}/yard")
+    viewer = page.wait_until_playing("webrtc")["viewer"]
+    loops = {v["id"][:3] for v in relay.viewers()}
+    assert len(loops) == 2, f"all are on one loop: {loops}"
+    assert relay.camera("yard")["webrtcViewers"] == 10
+
+    before = crowd.page.evaluate("framesOfCrowd()")
+    # The page's viewer is on the other loop than its camera, whose HLS stream it fetches.
+    for delivery in ("hls", "webrtc"):
+        relay.ctl("switch", viewer, delivery, "--wait")
+        page.wait_until_playing(delivery, within=8)
+        assert page.state()["viewer"] == viewer
+    relay.ctl("restart", "yard", "--wait")
+    page.wait_until_moving()
+    after = crowd.page.evaluate("framesOfCrowd()")
+    report(f"pictures decoded by nine viewers on two loops: {before} and later {after}")
+    assert all(late > early > 0 for early, late in zip(before, after))
+    assert not page.problems, page.problems
+
+
 def test_restart_and_kill_keep_the_viewers(start, chromium) -> None:
     demo = start.demo("--cameras", "1")
     relay = start.relay({"clock": camera_configuration(demo)})

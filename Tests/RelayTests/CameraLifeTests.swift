@@ -109,7 +109,7 @@ struct CameraLifeTests {
         #expect(camera.state == .live)
         #expect(camera.reconnects == 1)
         #expect(camera.lastError == "The camera closed the connection.")
-        #expect(world.shard.owns(viewer: viewer), "its viewers stay")
+        #expect(world.owns(viewer), "its viewers stay")
         #expect(world.sources(viewer) == [.retrying, .connecting, .starting, .live])
     }
 
@@ -181,7 +181,7 @@ struct CameraLifeTests {
         try world.run(.seconds(11))
         #expect(world.connects.count == 2)
         #expect(world.events.texts.contains("Track 0 has sent nothing for 10 s."))
-        #expect(world.shard.owns(viewer: viewer))
+        #expect(world.owns(viewer))
     }
 
     @Test func `a camera that never answers is given up after 10 s and tried again`() throws {
@@ -262,7 +262,7 @@ struct CameraLifeTests {
         #expect(world.connected.isEmpty)
         #expect(world.messages[viewer]?.last == .bye(reason: "the relay is shutting down", retryAfter: 5))
         #expect(world.openChannels.isEmpty)
-        #expect(!world.shard.owns(viewer: viewer))
+        #expect(!world.owns(viewer))
         #expect(throws: ViewerRefusal(.unavailable, "the relay is shutting down", retryAfter: 5)) { try world.join() }
         try world.run(.seconds(60))
         #expect(world.connects.count == 1)

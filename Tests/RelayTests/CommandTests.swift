@@ -78,7 +78,7 @@ struct CameraCommandTests {
         #expect(camera.severity == .info)
         #expect(try world.operation("c1").outcome == .succeeded)
         #expect(try world.operation("c1").result == "stopped, 1 viewer stays and is told")
-        #expect(world.shard.owns(viewer: viewer))
+        #expect(world.owns(viewer))
         let info = try #require(world.lastSource(viewer))
         #expect(info.state == .stopped)
         #expect(info.reason == "An operator has stopped this camera.", "who and why is for the console")
@@ -152,7 +152,7 @@ struct CameraCommandTests {
         try world.run(.seconds(1))
         #expect(world.submit(.restart(camera: "gate")) == .accepted)
         #expect(world.connects.count == 2)
-        #expect(world.shard.snapshot(at: world.now).operations.count == 1)
+        #expect(world.snapshot.operations.count == 1)
     }
 
     @Test func `an operation stays visible for 15 s after its end`() throws {
@@ -160,9 +160,9 @@ struct CameraCommandTests {
         try world.becomeLive()
         world.submit(.restart(camera: "gate"))
         try world.run(.seconds(14))
-        #expect(world.shard.snapshot(at: world.now).operations.count == 1)
+        #expect(world.snapshot.operations.count == 1)
         try world.run(.seconds(3))
-        #expect(world.shard.snapshot(at: world.now).operations.isEmpty)
+        #expect(world.snapshot.operations.isEmpty)
     }
 
     @Test func `no more than 256 operations are under way`() throws {

@@ -82,7 +82,7 @@ struct HLSServingTests {
         #expect(try world.fetch("media.m3u8").response?.viewer == id)
         #expect(try world.fetch("media.m3u8", agent: "VLC/3.0").response?.viewer == nil)
         #expect(try world.fetch("media.m3u8", from: "198.51.100.10").response?.viewer == nil)
-        #expect(world.shard.snapshot(at: world.now).viewers.count == 1)
+        #expect(world.snapshot.viewers.count == 1)
     }
 
     @Test func `a page's viewer stays the same by HLS`() throws {
@@ -91,7 +91,7 @@ struct HLSServingTests {
         let answer = try #require(try world.fetch("index.m3u8", viewer: id).response)
         #expect(answer.viewer == id)
         #expect(answer.text.contains("viewer=\(id)"))
-        #expect(world.shard.snapshot(at: world.now).viewers.count == 1)
+        #expect(world.snapshot.viewers.count == 1)
     }
 
     @Test func `a bare player that stops asking is silent after 8 s and gone after 20`() throws {
@@ -100,7 +100,7 @@ struct HLSServingTests {
         try world.run(.seconds(9))
         #expect(try world.viewer(id).state == .silent)
         try world.run(.seconds(12))
-        #expect(!world.shard.owns(viewer: id))
+        #expect(!world.owns(id))
     }
 
     // MARK: - Waiting
@@ -157,16 +157,16 @@ struct HLSServingTests {
         let playlist = try #require(try world.fetch("media.m3u8", viewer: id).response).text
         let (msn, parts) = try newest(playlist)
         let ticket = try #require(try world.fetch("media.m3u8", viewer: id, msn: msn, part: parts).ticket)
-        let stream = try #require(world.shard.cameras["gate"]?.stream.hls)
+        let stream = try #require(world.shard.cameras["gate"]?.hls)
         let requests = stream.requests.total
-        #expect(world.shard.snapshot(at: world.now).hls.first?.blocked == 1)
+        #expect(world.snapshot.hls.first?.blocked == 1)
         try world.run(.milliseconds(400))
         #expect(stream.requests.total == requests, "a request that waits is one request")
         let answer = try #require(world.responses[ticket])
         #expect(answer.status == 200 && answer.viewer == id)
         let after = try newest(answer.text)
         #expect((after.msn, after.parts) >= (msn, parts + 1) || after.msn > msn)
-        #expect(world.shard.snapshot(at: world.now).hls.first?.blocked == 0)
+        #expect(world.snapshot.hls.first?.blocked == 0)
     }
 
     @Test func `the part of the preload hint waits and wakes`() throws {
@@ -201,7 +201,7 @@ struct HLSServingTests {
         }
         try world.run(.milliseconds(500))
         #expect(world.pendingTickets.isEmpty)
-        #expect(world.shard.cameras["gate"]?.stream.hls?.waiting == [])
+        #expect(world.shard.cameras["gate"]?.hls?.waiting == [])
         try world.run(.seconds(40))
         #expect(world.responses.isEmpty)
     }
@@ -269,9 +269,9 @@ struct HLSServingTests {
         try world.run(.seconds(10))
         let before = try newest(try #require(try world.fetch("media.m3u8").response).text)
         try world.run(.seconds(39))
-        #expect(world.shard.snapshot(at: world.now).hls.count == 1)
+        #expect(world.snapshot.hls.count == 1)
         try world.run(.seconds(2))
-        #expect(world.shard.snapshot(at: world.now).hls.isEmpty)
+        #expect(world.snapshot.hls.isEmpty)
         let second = try #require(try world.fetch("media.m3u8").response).text
         let after = try newest(second)
         #expect(after.msn > before.msn, "a player that paused must not see numbers go back")

@@ -161,13 +161,13 @@ struct QualityServingTests {
         try whep.watch(.seconds(1))
         try world.gate.reordersPictures = true
         try whep.watch(.seconds(3))
-        #expect(!world.shard.owns(viewer: whep.viewer))
+        #expect(!world.owns(whep.viewer))
         #expect(
             world.events.texts.contains {
                 $0.hasPrefix("WebRTC ended: the camera's pictures are reordered now (B-frames)")
             }
         )
-        #expect(world.shard.owns(viewer: page.viewer))
+        #expect(world.owns(page.viewer))
         #expect(world.lastSource(page.viewer)?.bframes == true)
         try world.closeControl(of: page.viewer)
     }
@@ -186,7 +186,7 @@ struct QualityServingTests {
         try other.connect()
         try other.watch(.milliseconds(1_300))
         let before = (client.received.count, other.received.count)
-        world.shard.overflowed([client.path: 3], at: world.now)
+        world.shard(of: client.viewer).overflowed([client.path: 3], at: world.now)
         #expect(try world.viewer(client.viewer).queueDropped == 3)
         try client.watch(.seconds(2))
         #expect(client.received[before.0].payload[0] == 0x78)

@@ -21,6 +21,8 @@ final class ScriptedCamera {
     var user = "relay"
     var videoCodec = "H264/90000"
     var hasAudio = false
+    /// By RFC 3551: 8 is PCMA, 9 is G.722.
+    var audioPayloadType: UInt8 = 8
     /// Pictures from one keyframe to the next.
     var gop = 25
     /// Pictures are sent in another order than they are shown.
@@ -112,7 +114,7 @@ final class ScriptedCamera {
 
     private var description: String {
         var lines = ["v=0", "s=cam", "m=video 0 RTP/AVP 96", "a=rtpmap:96 \(videoCodec)", "a=control:track1"]
-        if hasAudio { lines += ["m=audio 0 RTP/AVP 8", "a=control:track2"] }
+        if hasAudio { lines += ["m=audio 0 RTP/AVP \(audioPayloadType)", "a=control:track2"] }
         return lines.joined(separator: "\r\n") + "\r\n"
     }
 
@@ -139,7 +141,7 @@ final class ScriptedCamera {
         }
         if hasAudio {
             let samples = UInt32(truncatingIfNeeded: number * 320)
-            var audio: [UInt8] = [0x80, 0x80 | 8]
+            var audio: [UInt8] = [0x80, 0x80 | audioPayloadType]
             audio.append(UInt16(truncatingIfNeeded: number))
             audio.append(samples)
             audio.append(UInt32(0xA0D1))

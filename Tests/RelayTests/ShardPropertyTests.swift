@@ -16,6 +16,7 @@ struct ShardPropertyTests {
             delivery: Int.random(in: 0..<4, using: &random) == 0 ? policy : .auto,
             seed: seed
         ) { $0.interval = .milliseconds(200) }
+        world.hop = [nil, .zero, .milliseconds(2)].randomElement(using: &random) ?? nil
         var viewers: [String] = []
         var commands = 0
         for _ in 0..<20 {
@@ -38,6 +39,7 @@ struct ShardPropertyTests {
         let camera = try #require(world.cameras[name])
         switch Int.random(in: 0..<22, using: &random) {
         case 0, 1, 2:
+            world.placement = World.Placement.allCases.randomElement(using: &random) ?? .home
             let control: [ControlChannel] = [.page, .page, .whep, .hls]
             if let id = try? world.join(name, control: control.randomElement(using: &random) ?? .page) {
                 viewers.append(id)
@@ -80,23 +82,34 @@ struct ShardPropertyTests {
             guard let action = actions.randomElement(using: &random) else { return }
             world.submit(action, id: "c\(commands)")
         }
-        _ = world.shard.snapshot(at: world.now)
+        _ = world.snapshot
     }
 
     /// Everybody leaves, the relay shuts down: nothing may be left.
     private func end(_ world: World) throws {
-        let shard = world.shard
+        let shards = [world.shard, world.away]
         for camera in world.cameras.values { camera.interval = .seconds(1) }
-        for id in shard.viewers.keys.sorted() where shard.viewers[id]?.channel != nil { try world.closeControl(of: id) }
+        for shard in shards {
+            for id in shard.viewers.keys.sorted() where shard.viewers[id]?.channel != nil {
+                try world.closeControl(of: id)
+            }
+        }
         try world.run(.seconds(90))
-        #expect(shard.viewers.isEmpty, "viewers that say nothing are let go")
-        #expect(shard.viewersByUfrag.isEmpty && shard.viewersByPath.isEmpty)
-        #expect(world.claims.isEmpty && world.openChannels.isEmpty)
-        #expect(shard.pendingHLS.isEmpty && world.pendingTickets.isEmpty, "every request was answered")
-        #expect(shard.operations.isEmpty, "every operation ended and was forgotten")
-        #expect(shard.cameras.values.allSatisfy { $0.stream.hls == nil && $0.stream.subscribers.isEmpty })
+        for shard in shards {
+            #expect(shard.viewers.isEmpty, "viewers that say nothing are let go")
+            #expect(shard.viewersByUfrag.isEmpty && shard.viewersByPath.isEmpty)
+            #expect(shard.pendingHLS.isEmpty, "every request was answered")
+            #expect(shard.operations.isEmpty, "every operation ended and was forgotten")
+            #expect(shard.cameras.values.allSatisfy { $0.hls == nil && $0.audience.viewers.isEmpty })
+            #expect(shard.cameras.values.allSatisfy { Array($0.audience.shards).isEmpty }, "nobody wants packets")
+            #expect(shard.streams.values.allSatisfy { $0.subscribers.isEmpty && $0.viewers.isEmpty && !$0.isAttached })
+        }
+        for (name, stream) in world.away.streams {
+            #expect(stream.facts == world.shard.streams[name]?.facts, "both know the same of a camera")
+        }
+        #expect(world.claims.isEmpty && world.openChannels.isEmpty && world.pendingTickets.isEmpty)
         #expect(!world.connected.contains("yard"), "nobody watches it")
-        world.input { shard.shutdown(at: $0, into: &$1) }
+        for shard in shards { world.input { shard.shutdown(at: $0, into: &$1) } }
         #expect(world.connected.isEmpty)
         try world.run(.seconds(10))
     }

@@ -328,7 +328,7 @@ struct VerdictTests {
         let client = try WebRTCClient(world, viewer: viewer)
         for address in ["10.9.8.7 6000", "a-name.local 6001"] {
             let candidate = "candidate:9 1 udp 2113937151 \(address) typ host"
-            world.input { world.shard.candidate(candidate, viewer: viewer, at: $0, into: &$1) }
+            world.input { world.shard(of: viewer).candidate(candidate, viewer: viewer, at: $0, into: &$1) }
         }
         try client.connect()
         try client.watch(.seconds(3))

@@ -179,7 +179,7 @@ struct ViewerCommandTests {
         #expect(try world.operation("c1").result == "ended; it may join again")
         #expect(world.messages[viewer]?.last == .bye(reason: "ended by the operator", retryAfter: nil))
         #expect(world.openChannels[viewer] == nil)
-        #expect(!world.shard.owns(viewer: viewer))
+        #expect(!world.owns(viewer))
         #expect(try world.join(resume: viewer) != viewer)
     }
 }

@@ -39,7 +39,7 @@ struct ViewerLifeTests {
         #expect(try world.join(resume: id, from: "198.51.100.99") == id)
         #expect(try world.viewer(id).remote == "198.51.100.99")
         #expect(try world.viewer(id).generation == generation)
-        #expect(world.shard.snapshot(at: world.now).viewers.count == 1)
+        #expect(world.snapshot.viewers.count == 1)
     }
 
     @Test func `a channel that closes late does not take the new one with it`() throws {
@@ -50,7 +50,7 @@ struct ViewerLifeTests {
         world.input { world.shard.controlClosed(viewer: id, channel: old, at: $0, into: &$1) }
         #expect(world.openChannels[id] != nil)
         try world.run(.seconds(60))
-        #expect(world.shard.owns(viewer: id))
+        #expect(world.owns(id))
     }
 
     @Test func `an identity cannot be had for another camera, nor one that came without a page`() throws {
@@ -67,9 +67,9 @@ struct ViewerLifeTests {
         let id = try world.join()
         try world.closeControl(of: id)
         try world.run(.seconds(19))
-        #expect(world.shard.owns(viewer: id))
+        #expect(world.owns(id))
         try world.run(.milliseconds(1_500))
-        #expect(!world.shard.owns(viewer: id))
+        #expect(!world.owns(id))
     }
 
     @Test func `a killed browser is told of at once, in the event list after 3 s, until it is back or gone`() throws {
@@ -145,7 +145,7 @@ struct ViewerLifeTests {
         let world = try World()
         let id = try world.join()
         try world.run(.seconds(600))
-        #expect(world.shard.owns(viewer: id))
+        #expect(world.owns(id))
     }
 
     @Test func `reports and HLS requests are signs of life`() throws {
@@ -159,9 +159,9 @@ struct ViewerLifeTests {
             try world.run(.seconds(15))
             try world.fetch("media.m3u8", viewer: id)
         }
-        #expect(world.shard.owns(viewer: id))
+        #expect(world.owns(id))
         try world.run(.seconds(21))
-        #expect(!world.shard.owns(viewer: id))
+        #expect(!world.owns(id))
     }
 
     @Test func `what a page plays is what is shown, and a fall to HLS is an event`() throws {

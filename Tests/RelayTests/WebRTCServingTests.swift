@@ -76,7 +76,7 @@ struct WebRTCServingTests {
         #expect(kind("v=0\r\nnonsense") == .malformed)
         #expect(kind(Offer.chrome().replacing("H264", with: "VP8")) == .incompatible)
         #expect(world.claims.isEmpty)
-        #expect(world.shard.owns(viewer: viewer))
+        #expect(world.owns(viewer))
     }
 
     @Test func `a camera with B-frames refuses offers, with the reason, and pages are told`() throws {
@@ -136,7 +136,7 @@ struct WebRTCServingTests {
             ])
         )
         #expect(viewer.bytes > 20_000)
-        let pair = try #require(world.shard.snapshot(at: world.now).pairs.first { $0.isNominated })
+        let pair = try #require(world.snapshot.pairs.first { $0.isNominated })
         #expect(pair.viewer == client.viewer && pair.state == "succeeded" && pair.checksReceived > 0)
     }
 
@@ -198,8 +198,8 @@ struct WebRTCServingTests {
         world.receiveDatagram = nil
         try world.run(.seconds(60))
         #expect(world.claims.isEmpty && world.claimedPaths.isEmpty)
-        #expect(world.shard.owns(viewer: client.viewer) == (control == .page))
-        #expect(world.shard.snapshot(at: world.now).pairs.isEmpty)
+        #expect(world.owns(client.viewer) == (control == .page))
+        #expect(world.snapshot.pairs.isEmpty)
     }
 
     @Test func `two viewers of a camera get the same pictures, each encrypted for itself`() throws {

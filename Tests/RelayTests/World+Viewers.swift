@@ -25,19 +25,19 @@ extension CameraConfiguration {
 /// What viewers, operators and onlookers do.
 extension World {
     func camera(_ name: String = "gate") throws -> CameraSnapshot {
-        try #require(shard.snapshot(at: now).cameras.first { $0.id == name })
+        try #require(snapshot.cameras.first { $0.id == name })
     }
 
     func viewer(_ id: String) throws -> ViewerSnapshot {
-        try #require(shard.snapshot(at: now).viewers.first { $0.id == id })
+        try #require(snapshot.viewers.first { $0.id == id })
     }
 
     func operation(_ id: String) throws -> OperationSnapshot {
-        try #require(shard.snapshot(at: now).operations.first { $0.id == id })
+        try #require(snapshot.operations.first { $0.id == id })
     }
 
     func state(_ name: String = "gate") -> CameraState? {
-        shard.snapshot(at: now).cameras.first { $0.id == name }?.state
+        snapshot.cameras.first { $0.id == name }?.state
     }
 
     /// Lets the camera become live.
@@ -59,6 +59,8 @@ extension World {
             userAgent: "Mozilla/5.0 Chrome/141.0 Safari/537.36",
             resume: resume
         )
+        let known = resume.flatMap { owns($0) ? self.shard(of: $0) : nil }
+        let shard = known ?? (control != .hls && placement == .away ? away : self.shard)
         var result: Result<(id: String, channel: UInt64), ViewerRefusal>?
         input { now, effects in
             do throws(ViewerRefusal) {
@@ -76,8 +78,8 @@ extension World {
         var result: Result<String, ViewerRefusal>?
         input { now, effects in
             do throws(ViewerRefusal) {
-                result = .success(try shard.offer(sdp, viewer: viewer, at: now, into: &effects))
-                shard.answered(viewer: viewer, at: now)
+                result = .success(try shard(of: viewer).offer(sdp, viewer: viewer, at: now, into: &effects))
+                shard(of: viewer).answered(viewer: viewer, at: now)
             } catch {
                 result = .failure(error)
             }
@@ -89,7 +91,13 @@ extension World {
         var result: Result<String, ViewerRefusal>?
         input { now, effects in
             do throws(ViewerRefusal) {
-                let fragment = try shard.restartICE(ufrag: ufrag, pwd: pwd, viewer: viewer, at: now, into: &effects)
+                let fragment = try shard(of: viewer).restartICE(
+                    ufrag: ufrag,
+                    pwd: pwd,
+                    viewer: viewer,
+                    at: now,
+                    into: &effects
+                )
                 result = .success(fragment)
             } catch {
                 result = .failure(error)
@@ -98,11 +106,13 @@ extension World {
         return try #require(result).get()
     }
 
-    func leave(_ viewer: String) { input { shard.leave(viewer: viewer, reason: "closed", at: $0, into: &$1) } }
+    func leave(_ viewer: String) {
+        input { shard(of: viewer).leave(viewer: viewer, reason: "closed", at: $0, into: &$1) }
+    }
 
     func closeControl(of viewer: String) throws {
         let channel = try #require(openChannels[viewer])
-        input { shard.controlClosed(viewer: viewer, channel: channel, at: $0, into: &$1) }
+        input { shard(of: viewer).controlClosed(viewer: viewer, channel: channel, at: $0, into: &$1) }
     }
 
     /// Sessions that have ended, newest first.
@@ -118,18 +128,18 @@ extension World {
         var peer = PeerReport()
         change(&peer)
         report.peer = peer
-        input { shard.report(report, viewer: viewer, at: $0, into: &$1) }
+        input { shard(of: viewer).report(report, viewer: viewer, at: $0, into: &$1) }
     }
 
     /// The page gives WebRTC up.
-    func closePeer(_ viewer: String) { input { shard.closePeer(viewer: viewer, at: $0, into: &$1) } }
+    func closePeer(_ viewer: String) { input { shard(of: viewer).closePeer(viewer: viewer, at: $0, into: &$1) } }
 
     /// Our TURN server turns the viewer away, whose credentials have run out.
     func credentialsExpire(_ viewer: String) { turnRefuses(.viewer(viewer), .expired) }
 
     /// Our TURN server turns somebody away.
     func turnRefuses(_ client: TURNRefusal.Client, _ reason: TURNRefusal.Reason) {
-        input { now, _ in shard.turnRefused(client, reason, at: now) }
+        for shard in [shard, away] { input { now, _ in shard.turnRefused(client, reason, at: now) } }
     }
 
     /// The page says what it plays.
@@ -138,7 +148,7 @@ extension World {
         report.playing = playing
         report.framesDecoded = frames
         report.reason = reason
-        input { shard.report(report, viewer: viewer, at: $0, into: &$1) }
+        input { shard(of: viewer).report(report, viewer: viewer, at: $0, into: &$1) }
     }
 
     @discardableResult
@@ -150,6 +160,7 @@ extension World {
     ) -> CommandReply {
         let command = Command(id: id, action: action, author: "ana", reason: reason, generation: generation)
         var reply = CommandReply.refused("")
+        let shard = action.viewer.map { self.shard(of: $0) } ?? shard
         input { reply = shard.submit(command, at: $0, into: &$1) }
         return reply
     }

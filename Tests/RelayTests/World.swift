@@ -1,16 +1,28 @@
 import DTLS
 import RTSP
-import Relay
 import TestSupport
 import Testing
 import Wire
 
-/// A shard, its cameras and its viewers' ends, in virtual time: a minute passes in milliseconds, the same every run.
+@testable import Relay
+
+/// A shard, its cameras and their viewers' ends, in virtual time: a minute passes in milliseconds, the same every run.
+///
+/// A second shard has no cameras; viewers that come while ``placement`` is `.away` are its own.
 ///
 /// Plays the shell: carries out effects, holds the contract of ``ShardEffect`` to account, and checks after every
 /// timeout that the next deadline lies ahead.
 final class World {
+    /// The shard that has the cameras.
     let shard: RelayShard
+    /// Another.
+    let away: RelayShard
+    /// Where viewers are taken in that do not come by HLS.
+    var placement = Placement.home
+    /// How long what one shard says to the other is on its way.
+    var hop: Duration?
+    /// Hears what the shards say to each other.
+    var overhear: ((ShardMessage) -> Void)?
     let events = EventLog()
     let ended = AttemptLog()
     private(set) var now = Instant(nanoseconds: 100_000_000_000)
@@ -37,7 +49,10 @@ final class World {
     private var agenda: [(at: Instant, order: Int, event: Event)] = []
     private var order = 0
 
+    enum Placement: CaseIterable { case home, away }
+
     fileprivate enum Event {
+        case message(ShardMessage, to: Int)
         case connected(String, UInt64)
         case failed(String, UInt64, ConnectionFailure)
         case bytes(String, UInt64, [UInt8])
@@ -56,28 +71,46 @@ final class World {
         convertsSound: Bool = false,
         _ prepare: (ScriptedCamera) -> Void = { _ in }
     ) throws {
-        let configuration = ShardConfiguration(
-            candidates: [TransportAddress(address, port: 8_189)],
-            certificate: try #require(Self.context),
-            clock: RelayClock(monotonicNow: now, unixMilliseconds: Self.wallClockAtStart),
-            delivery: delivery,
-            instance: 3,
-            convertsSound: convertsSound
-        )
-        shard = RelayShard(
-            configuration: configuration,
-            events: events,
-            attempts: ended,
-            random: SeededGenerator(seed: seed),
-            at: now
-        )
+        let start = now
+        let (events, ended, context) = (events, ended, try #require(Self.context))
+        func shard(_ number: UInt16, other: Int, seed: UInt64) -> RelayShard {
+            RelayShard(
+                configuration: ShardConfiguration(
+                    candidates: [TransportAddress(address, port: 8_189)],
+                    certificate: context,
+                    clock: RelayClock(monotonicNow: start, unixMilliseconds: Self.wallClockAtStart),
+                    delivery: delivery,
+                    instance: number,
+                    others: [other],
+                    convertsSound: convertsSound
+                ),
+                events: events,
+                attempts: ended,
+                random: SeededGenerator(seed: seed),
+                at: start
+            )
+        }
+        self.shard = shard(3, other: 4, seed: seed)
+        away = shard(4, other: 3, seed: seed &+ 1)
+        away.follow(cameras, of: 3)
         for camera in cameras {
             let scripted = ScriptedCamera(camera.name)
             prepare(scripted)
             self.cameras[camera.name] = scripted
         }
-        input { shard.configure(cameras, at: $0, into: &$1) }
+        input { self.shard.configure(cameras, at: $0, into: &$1) }
     }
+
+    /// The shard that has the viewer, or would have.
+    func shard(of viewer: String) -> RelayShard { RelayShard.viewerShard(of: viewer) == 4 ? away : shard }
+
+    /// Whether there is such a viewer.
+    func owns(_ viewer: String) -> Bool { shard(of: viewer).owns(viewer: viewer) }
+
+    /// Everything there is to see of both shards.
+    var snapshot: ShardSnapshot { .merged([shard.snapshot(at: now), away.snapshot(at: now)]) }
+
+    private var nextDeadline: Instant? { earliest(shard.nextDeadline, away.nextDeadline) }
 
     /// A world with one camera called `gate`.
     convenience init(
@@ -98,9 +131,9 @@ final class World {
     /// Lets time pass: everything that is due happens, in order.
     func run(_ duration: Duration) throws {
         let end = now + duration
-        while let next = earliest(shard.nextDeadline, agenda.map(\.at).min()), next <= end {
+        while let next = earliest(nextDeadline, agenda.map(\.at).min()), next <= end {
             now = max(now, next)
-            if let deadline = shard.nextDeadline, deadline <= now {
+            if let deadline = nextDeadline, deadline <= now {
                 try timeout()
             } else {
                 try happen()
@@ -118,9 +151,11 @@ final class World {
 
     private func timeout() throws {
         wakeUps += 1
-        input { shard.handleTimeout(at: $0, into: &$1) }
-        let next = shard.nextDeadline
-        try #require(next.map { $0 > now } ?? true, "a deadline that was served must move")
+        for shard in [shard, away] where shard.nextDeadline.map({ $0 <= now }) ?? false {
+            input { shard.handleTimeout(at: $0, into: &$1) }
+            let next = shard.nextDeadline
+            try #require(next.map { $0 > now } ?? true, "a deadline that was served must move")
+        }
     }
 
     private func happen() throws {
@@ -130,6 +165,7 @@ final class World {
         else { return }
         let event = agenda.remove(at: index).event
         switch event {
+        case .message(let message, let number): tell(message, to: number)
         case .connected(let name, let attempt):
             cameras[name]?.connected()
             input { shard.cameraConnected(name, attempt: attempt, at: $0, into: &$1) }
@@ -169,9 +205,16 @@ final class World {
         var effects: [ShardEffect] = []
         body(now, &effects)
         for effect in effects { carryOut(effect) }
-        let datagrams = shard.outgoing.entries.map { ($0.path, Array(shard.outgoing.datagram($0))) }
-        shard.outgoing.removeAll()
-        for (path, datagram) in datagrams { receiveDatagram?(path, datagram) }
+        for shard in [shard, away] {
+            let datagrams = shard.outgoing.entries.map { ($0.path, Array(shard.outgoing.datagram($0))) }
+            shard.outgoing.removeAll()
+            for (path, datagram) in datagrams { receiveDatagram?(path, datagram) }
+        }
+    }
+
+    private func tell(_ message: ShardMessage, to number: Int) {
+        let shard = number == 4 ? away : shard
+        input { shard.receive(message, at: $0, into: &$1) }
     }
 
     /// The camera ends the connection.
@@ -200,7 +243,8 @@ final class World {
     }
 
     func receive(_ datagram: [UInt8], path: FiveTuple) {
-        input { shard.receive(datagram, path: path, at: $0, into: &$1) }
+        // Whose it is not ignores it.
+        for shard in [shard, away] { input { shard.receive(datagram, path: path, at: $0, into: &$1) } }
     }
 
     private func carryOut(_ effect: ShardEffect) {
@@ -244,6 +288,10 @@ final class World {
         case .hlsResponse(let ticket, let response):
             #expect(pendingTickets.remove(ticket) != nil, "a request is answered once")
             responses[ticket] = response
+        case .post(let message, let number):
+            overhear?(message)
+            guard let hop else { return tell(message, to: number) }
+            plan(.message(message, to: number), after: hop)
         }
     }
 }
@@ -251,6 +299,7 @@ final class World {
 extension World.Event {
     fileprivate func isOf(_ name: String, _ number: UInt64) -> Bool {
         switch self {
+        case .message: false
         case .connected(let camera, let attempt), .failed(let camera, let attempt, _),
             .bytes(let camera, let attempt, _), .ports(let camera, let attempt, _), .picture(let camera, let attempt):
             camera == name && attempt == number

@@ -44,6 +44,22 @@ final class TURNListener: Sendable {
         connections group: any EventLoopGroup,
         plane: MediaPlane
     ) async throws(NodeError) -> TURNListener {
+        // A number that the system chose for UDP may be taken for TCP; another one need not be.
+        for _ in 1..<(listen.port == 0 ? portAttempts : 1) {
+            if let listener = try? await bind(listen, on: loop, connections: group, plane: plane) { return listener }
+        }
+        return try await bind(listen, on: loop, connections: group, plane: plane)
+    }
+
+    /// Numbers tried until one is free for UDP and TCP, when the system chooses.
+    private static let portAttempts = 8
+
+    private static func bind(
+        _ listen: ListenAddress,
+        on loop: any EventLoop,
+        connections group: any EventLoopGroup,
+        plane: MediaPlane
+    ) async throws(NodeError) -> TURNListener {
         let bound = try MediaSocket.bind(listen)
         let duplicate = fcntl(bound.descriptor, F_DUPFD_CLOEXEC, 0)
         do {

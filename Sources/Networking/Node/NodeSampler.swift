@@ -7,7 +7,6 @@ import Wire
 final class NodeSampler: Sendable {
     private struct State {
         var shards: [ShardSnapshot]
-        var delays: [Double?]
         /// When each shard is to publish next; a loop that hangs shows by its silence.
         var publishingAt: [Instant]
         /// When somebody last looked.
@@ -43,7 +42,6 @@ final class NodeSampler: Sendable {
         state = Mutex(
             State(
                 shards: Array(repeating: ShardSnapshot(), count: shards),
-                delays: Array(repeating: nil, count: shards),
                 publishingAt: Array(repeating: startedAt + Self.publishInterval, count: shards),
                 readAt: startedAt,
                 node: node
@@ -77,12 +75,11 @@ final class NodeSampler: Sendable {
     /// A shard has something new to show.
     ///
     /// - Returns: When to show the next: soon while somebody looks, otherwise once a second for the history.
-    func publish(_ snapshot: ShardSnapshot, loopDelay: Double?, from shard: Int, at now: Instant) -> Duration {
+    func publish(_ snapshot: ShardSnapshot, from shard: Int, at now: Instant) -> Duration {
         state.withLock { state in
             let interval = now - state.readAt < Self.attention ? Self.publishInterval : .seconds(1)
             guard shard < state.shards.count else { return interval }
             state.shards[shard] = snapshot
-            state.delays[shard] = loopDelay
             state.publishingAt[shard] = now + interval
             return interval
         }
@@ -95,9 +92,8 @@ final class NodeSampler: Sendable {
 
     /// Merges what the shards published last; once a second also remembers it.
     func merge(at now: Instant) {
-        let (previous, shards, delays) = state.withLock { state in
-            let silences = state.publishingAt.map { (now - $0).inMilliseconds }
-            return (state.sampledAt, state.shards, state.delays.compactMap { $0 } + silences)
+        let (previous, shards, silences) = state.withLock { state in
+            (state.sampledAt, state.shards, state.publishingAt.map { (now - $0).inMilliseconds })
         }
         let isNewSecond = previous.map { now - $0 >= .seconds(1) } ?? true
         var process: ProcessStatistics?
@@ -107,12 +103,10 @@ final class NodeSampler: Sendable {
             statistics.sample(at: now)
             process = statistics
         }
-        let cameras = shards.flatMap(\.cameras).sorted { $0.id < $1.id }
-        let viewers = shards.flatMap(\.viewers).sorted { ($1.age, $0.id) < ($0.age, $1.id) }
-        if isNewSecond { turn.users.keep(Set(viewers.map(\.id)), at: now) }
-        let pairs = shards.flatMap(\.pairs)
+        let merged = ShardSnapshot.merged(shards)
+        if isNewSecond { turn.users.keep(Set(merged.viewers.map(\.id)), at: now) }
         var allocations = turn.sample(at: now)
-        allocations?.nameOwners(by: pairs)
+        allocations?.nameOwners(by: merged.pairs)
         let newest = events.current(Snapshot.eventLimit)
         let snapshot = state.withLock { [allocations] state in
             if let process {
@@ -128,19 +122,19 @@ final class NodeSampler: Sendable {
             node.descriptors = state.process.descriptors
             node.descriptorLimit = state.process.descriptorLimit
             node.threads = state.process.threads
-            node.bitrateIn = shards.reduce(0) { $0 + $1.bitrateIn }
-            node.bitrateOut = shards.reduce(0) { $0 + $1.bitrateOut }
-            node.loopDelay = delays.max().map { max(0, $0) }
+            node.bitrateIn = merged.bitrateIn
+            node.bitrateOut = merged.bitrateOut
+            node.loopDelay = (silences + [merged.loopDelay].compactMap { $0 }).max().map { max(0, $0) }
             let snapshot = Snapshot(
                 sampledAt: now,
                 wallClock: clock.wallMilliseconds(at: now),
                 node: node,
-                cameras: cameras,
-                viewers: viewers,
-                pairs: pairs,
+                cameras: merged.cameras,
+                viewers: merged.viewers,
+                pairs: merged.pairs,
                 turn: allocations,
-                hls: shards.flatMap(\.hls).sorted { $0.id < $1.id },
-                operations: shards.flatMap(\.operations).sorted { $0.startedAt < $1.startedAt },
+                hls: merged.hls,
+                operations: merged.operations,
                 events: newest
             )
             state.latest = snapshot

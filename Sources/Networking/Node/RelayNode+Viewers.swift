@@ -3,9 +3,17 @@ import Relay
 import Synchronization
 
 extension RelayNode {
-    /// Admits a viewer on its camera's shard.
+    /// Admits a viewer, on the shard that has it already or on the one that is best for it.
     public func join(_ request: JoinRequest) async throws(ViewerRefusal) -> JoinedViewer {
-        guard let shard = shard(camera: request.camera) else { throw .noCamera }
+        guard let home = shard(camera: request.camera), let index = cameraShards[request.camera] else {
+            throw .noCamera
+        }
+        var shard = home
+        if let id = request.resume, let known = self.shard(viewer: id), await known.run({ $0.owns(viewer: id) }) {
+            shard = known
+        } else if request.control != .hls {
+            shard = shards[directory.place(forViewerOf: index)]
+        }
         let result = await shard.run { driver -> Result<JoinedViewer, ViewerRefusal> in
             Result { () throws(ViewerRefusal) in try driver.join(request) }
         }
@@ -107,10 +115,10 @@ private final class HLSCancellation: Sendable {
         var ticket: UInt64?
     }
 
-    private let shard: RelayNode.ShardHandle
+    private let shard: ShardHandle
     private let state = Mutex(State())
 
-    init(shard: RelayNode.ShardHandle) { self.shard = shard }
+    init(shard: ShardHandle) { self.shard = shard }
 
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 

@@ -8,8 +8,9 @@ import Wire
 
 /// The relay in this process: event loops, shards, cameras' connections and the media port.
 ///
-/// A camera and its viewers live on one loop. Requests are routed by the camera's name, or by the shard's number that
-/// is part of every viewer's id. Safe to use from any thread.
+/// A camera lives on one loop, with its HLS stream; a viewer on one, too, which is its camera's until that has more to
+/// do than another. Requests are routed by the camera's name, or by the shard's number that is part of every viewer's id.
+/// Safe to use from any thread.
 public final class RelayNode: ViewerService {
     /// The viewers' UDP port.
     public let media: MediaPlane
@@ -22,7 +23,8 @@ public final class RelayNode: ViewerService {
 
     let shards: [ShardHandle]
     let iceServers: ICEServerList
-    private let cameraShards: [String: Int]
+    let cameraShards: [String: Int]
+    let directory: ShardDirectory
     private let group: any EventLoopGroup
     private let ownsGroup: Bool
     private let sampler: NodeSampler
@@ -30,12 +32,6 @@ public final class RelayNode: ViewerService {
     private let phase = Mutex(Phase.running)
 
     private enum Phase { case running, stopping }
-
-    /// A driver, reachable from everywhere, usable on its loop only.
-    struct ShardHandle: Sendable {
-        var loop: any EventLoop
-        var driver: NIOLoopBound<ShardDriver>
-    }
 
     private init(
         media: MediaPlane,
@@ -45,6 +41,7 @@ public final class RelayNode: ViewerService {
         shards: [ShardHandle],
         iceServers: ICEServerList,
         cameraShards: [String: Int],
+        directory: ShardDirectory,
         group: any EventLoopGroup,
         ownsGroup: Bool,
         sampler: NodeSampler,
@@ -57,6 +54,7 @@ public final class RelayNode: ViewerService {
         self.shards = shards
         self.iceServers = iceServers
         self.cameraShards = cameraShards
+        self.directory = directory
         self.group = group
         self.ownsGroup = ownsGroup
         self.sampler = sampler
@@ -117,13 +115,12 @@ public final class RelayNode: ViewerService {
             turn: TURNSampler(traversal: media.traversal, users: users)
         )
         let cameras = configuration.cameras.sorted { $0.name < $1.name }
-        var cameraShards: [String: Int] = [:]
-        for (position, camera) in cameras.enumerated() { cameraShards[camera.name] = position % loops.count }
+        let cameraShards = Dictionary(cameras.enumerated().map { ($1.name, $0 % loops.count) }) { first, _ in first }
 
+        let directory = ShardDirectory(shards: loops.count, keptHome: configuration.viewersKeptHome)
         var handles: [ShardHandle] = []
         do {
             for (index, loop) in loops.enumerated() {
-                let own = cameras.filter { cameraShards[$0.name] == index }
                 let shardConfiguration = ShardConfiguration(
                     candidates: candidates,
                     tcpCandidates: candidates,
@@ -131,6 +128,7 @@ public final class RelayNode: ViewerService {
                     clock: clock,
                     delivery: configuration.delivery,
                     instance: UInt16(clamping: index),
+                    others: loops.indices.filter { $0 != index },
                     convertsSound: configuration.mediaProgram != nil,
                     pendingLimit: max(Self.pendingSessions / loops.count, 32)
                 )
@@ -148,9 +146,10 @@ public final class RelayNode: ViewerService {
                         plane: media,
                         sender: try media.makeSender(offload: configuration.segmentationOffload),
                         mediaProgram: configuration.mediaProgram,
-                        publish: { snapshot, loopDelay in
+                        directory: directory,
+                        publish: { snapshot in
                             let now = MonotonicClock.now()
-                            let next = sampler.publish(snapshot, loopDelay: loopDelay, from: index, at: now)
+                            let next = sampler.publish(snapshot, from: index, at: now)
                             // One shard's tick is the node's.
                             if index == 0 { sampler.merge(at: now) }
                             return next
@@ -158,11 +157,28 @@ public final class RelayNode: ViewerService {
                     )
                     return NIOLoopBound(driver, eventLoop: loop)
                 }.get()
-                handles.append(ShardHandle(loop: loop, driver: driver))
+                let handle = ShardHandle(loop: loop, driver: driver)
+                handles.append(handle)
+                directory.register(handle, as: index)
                 media.attach(shard: index, on: loop) { driver.value.receive($0) }
-                try await loop.submit {
-                    driver.value.perform { shard, now, effects in shard.configure(own, at: now, into: &effects) }
-                    driver.value.start()
+            }
+            // Cameras begin when every shard can be told of them.
+            for (index, handle) in handles.enumerated() {
+                try await handle.loop.submit {
+                    handle.driver.value.perform { shard, now, effects in
+                        for home in loops.indices where home != index {
+                            shard.follow(cameras.filter { cameraShards[$0.name] == home }, of: home)
+                        }
+                    }
+                }.get()
+            }
+            for (index, handle) in handles.enumerated() {
+                let own = cameras.filter { cameraShards[$0.name] == index }
+                try await handle.loop.submit {
+                    handle.driver.value.perform { shard, now, effects in
+                        shard.configure(own, at: now, into: &effects)
+                    }
+                    handle.driver.value.start()
                 }.get()
             }
         } catch {
@@ -179,6 +195,7 @@ public final class RelayNode: ViewerService {
             shards: handles,
             iceServers: iceServers,
             cameraShards: cameraShards,
+            directory: directory,
             group: group,
             ownsGroup: ownsGroup,
             sampler: sampler,
@@ -344,13 +361,4 @@ public final class RelayNode: ViewerService {
     /// Time that ``shutdown()`` takes at most.
     public static let shutdownLimit: Duration = .seconds(3)
     private static let flushTime: Duration = .milliseconds(100)
-}
-
-extension RelayNode.ShardHandle {
-    /// Runs `body` on the shard's loop.
-    func run<Value: Sendable>(_ body: @escaping @Sendable (ShardDriver) -> Value) async -> Value {
-        await withCheckedContinuation { continuation in
-            loop.execute { continuation.resume(returning: body(driver.value)) }
-        }
-    }
 }

@@ -13,7 +13,8 @@ final class ShardDriver {
     private let shard: RelayShard
     private let plane: MediaPlane
     private let sender: DatagramSender
-    private let publish: (ShardSnapshot, _ loopDelay: Double?) -> Duration
+    private let directory: ShardDirectory
+    private let publish: (ShardSnapshot) -> Duration
 
     private var effects: [ShardEffect] = []
     private var isPerforming = false
@@ -28,6 +29,8 @@ final class ShardDriver {
     private var publishTimer: LoopTimer?
     private var retryTimer: LoopTimer?
     private var delays = LoopDelayMeter()
+    /// The viewers that the directory knows of.
+    private var viewersNoted = 0
     /// The kernel has had no room for datagrams since.
     private var blockedSince: Instant?
     /// Datagrams the machine had no room for since the shard was told how its loop does.
@@ -53,7 +56,8 @@ final class ShardDriver {
         plane: MediaPlane,
         sender: DatagramSender,
         mediaProgram: String? = nil,
-        publish: @escaping (ShardSnapshot, _ loopDelay: Double?) -> Duration
+        directory: ShardDirectory,
+        publish: @escaping (ShardSnapshot) -> Duration
     ) {
         loop.preconditionInEventLoop()
         self.index = index
@@ -61,6 +65,7 @@ final class ShardDriver {
         self.loop = loop
         self.plane = plane
         self.sender = sender
+        self.directory = directory
         self.publish = publish
         shard.flush = { sender.send(&$0) }
         codecs = CodecProcesses(program: mediaProgram, on: loop)
@@ -108,6 +113,10 @@ final class ShardDriver {
         effects.removeAll(keepingCapacity: true)
         sender.send(&shard.outgoing)
         isPerforming = false
+        if shard.viewerCount != viewersNoted {
+            viewersNoted = shard.viewerCount
+            directory.note(viewers: viewersNoted, at: index)
+        }
         let now = MonotonicClock.now()
         followSends(at: now)
         setTimer(at: now)
@@ -153,6 +162,9 @@ final class ShardDriver {
         }
     }
 
+    /// Something from another shard.
+    func receive(_ message: ShardMessage) { input { $0.receive(message, at: $1, into: &$2) } }
+
     // MARK: Time
 
     /// A timer that is set too early is left alone: it finds nothing due and is set again. So the steady flow of
@@ -184,8 +196,7 @@ final class ShardDriver {
         let lateness = delays.median(at: now).map { Duration.nanoseconds(Int64($0 * 1e6)) }
         shard.noteLoad(lateness: lateness, overflowed: overflowed, at: now)
         overflowed = 0
-        let loopDelay = delays.percentile99(at: now)
-        let next = publish(shard.snapshot(at: now, loopDelay: loopDelay), loopDelay)
+        let next = publish(shard.snapshot(at: now, loopDelay: delays.percentile99(at: now)))
         publishTimer?.set(now + next, at: now)
     }
 
@@ -195,6 +206,9 @@ final class ShardDriver {
     }
 
     // MARK: Viewers
+
+    /// Whether the viewer is this shard's.
+    func owns(viewer: String) -> Bool { shard.owns(viewer: viewer) }
 
     /// Admits a viewer and opens its stream of messages, before any message can be sent.
     func join(_ request: JoinRequest) throws(ViewerRefusal) -> JoinedViewer {
@@ -274,6 +288,8 @@ final class ShardDriver {
         case .stopSound(let camera, let process): codecs.stop(process, of: camera)
         case .hlsResponse(let ticket, let response):
             waiting.removeValue(forKey: ticket)?(response)
+        case .post(let message, let shard):
+            directory.post(message, to: shard)
         }
     }
 

@@ -1,3 +1,4 @@
+import HLS
 import Media
 import RTP
 import RTSP
@@ -5,26 +6,31 @@ import Wire
 
 /// One camera: its configuration, the attempt to pull it, and the stream it feeds.
 ///
-/// A passive record confined to its shard's loop; the transitions are in `RelayShard+Cameras.swift`.
+/// A passive record confined to its shard's loop; the transitions are in `RelayShard+Cameras.swift`. What viewers on
+/// other loops need to know of it is in its stream's facts.
 final class Camera: Scheduled {
     /// When the shard looks at the camera next.
     var scheduledAt: Instant?
     let configuration: CameraConfiguration
-    let stream = Stream()
+    /// Its media on this loop.
+    let stream: Stream
+    /// Numbers the stream's packets.
+    var numbering = StreamNumbering()
+    /// Everybody who watches it.
+    var audience = Audience()
+    /// The HLS stream, while somebody asks for it.
+    var hls: HLSStream?
+    /// Where the next HLS stream begins to number its segments: players that paused must not see numbers go back.
+    private(set) var firstHLSSequence = 0
     /// The converted sound track, where a delivery would have none.
     var sound: SoundWorker?
 
     /// Increases with every operator action, so that a command hits what its author saw.
     var generation: UInt64 = 1
-    private(set) var state: CameraState
     private(set) var stateSince: Instant
-    /// Why it is in this state; empty when simply live.
-    private(set) var reason = ""
     /// What the operator can do; empty when nothing is wrong.
     private(set) var remedy = ""
     var lastError = ""
-    /// It shows nothing though it should: from the first failure until it is live, new attempts included.
-    private(set) var isFailing = false
 
     /// Number of the newest connection; inputs of older ones are ignored.
     var attempt: UInt64 = 0
@@ -67,41 +73,50 @@ final class Camera: Scheduled {
     var reportAt: Instant?
     /// Loss over the last ten seconds: (when, packets, lost) of the video track.
     var lossWindow: [(at: Instant, packets: UInt64, lost: UInt64)] = []
-    /// Pictures are reordered (B-frames): no WebRTC.
-    var reordersPictures = false
 
-    init(_ configuration: CameraConfiguration, at now: Instant) {
+    init(_ configuration: CameraConfiguration, stream: Stream, at now: Instant) {
         self.configuration = configuration
-        state = .idle
+        self.stream = stream
         stateSince = now
     }
 
     var name: String { configuration.name }
 
-    /// Whether an attempt is under way or media flows.
-    var isPulled: Bool {
-        switch state {
-        case .connecting, .negotiating, .starting, .live, .stalled: true
-        case .idle, .stopped, .retrying, .held: false
-        }
-    }
-
-    /// Whether media flows or is about to, so that a viewer has something to see.
-    var isShown: Bool { isPulled && !isFailing }
+    /// Where it is on the way to media.
+    var state: CameraState { stream.facts.state }
+    /// Why it is in this state; empty when simply live.
+    var reason: String { stream.facts.reason }
+    /// It shows nothing though it should: from the first failure until it is live, new attempts included.
+    var isFailing: Bool { stream.facts.isFailing }
 
     /// Enters a state. The age starts anew only when the state differs.
     func enter(_ state: CameraState, reason: String = "", remedy: String = "", at now: Instant) {
+        var facts = stream.facts
         switch state {
-        case .stalled, .retrying, .held: isFailing = true
-        case .live, .stopped, .idle: isFailing = false
+        case .stalled, .retrying, .held: facts.isFailing = true
+        case .live, .stopped, .idle: facts.isFailing = false
         case .connecting, .negotiating, .starting: break
         }
-        if state != self.state {
-            self.state = state
-            stateSince = now
-        }
-        self.reason = reason
+        if state != facts.state { stateSince = now }
+        facts.state = state
+        facts.reason = reason
+        if facts != stream.facts { stream.facts = facts }
         self.remedy = remedy
+    }
+
+    /// The process that converts its sound changed, or there is one no more.
+    func noteSound() {
+        let facts = sound.map(StreamFacts.Sound.init)
+        if facts != stream.facts.sound { stream.facts.sound = facts }
+    }
+
+    /// Ends the HLS stream.
+    func closeHLS(at now: Instant) {
+        if let last = hls?.muxer.status(at: now).segments.last?.mediaSequenceNumber {
+            // One above the open segment, which may not be listed.
+            firstHLSSequence = last + 2
+        }
+        hls = nil
     }
 
     /// Gives the session an input, when there is one.
@@ -136,47 +151,5 @@ final class Camera: Scheduled {
         // By index, because a copy of an ingest would retain all it holds.
         for index in ingests.indices { deadline = earliest(deadline, ingests[index].nextDeadline) }
         return deadline
-    }
-
-    /// Sentences about tracks that do not reach a delivery.
-    func notes(at now: Instant) -> [String] {
-        var notes: [String] = []
-        for delivery in [Delivery.webrtc, .hls] {
-            if let silence = silence(for: delivery, at: now) { notes.append(silence) }
-        }
-        if reordersPictures {
-            notes.append("pictures are reordered (B-frames): WebRTC is not possible, viewers get HLS")
-        }
-        return notes
-    }
-
-    /// Why viewers by a delivery hear nothing although the camera sends sound; `nil` when they hear it.
-    func silence(for delivery: Delivery, at now: Instant) -> String? {
-        let name = delivery == .hls ? "HLS" : "WebRTC"
-        guard let sound else {
-            let sounds = stream.tracks.filter { $0.codec.kind == .audio }
-            let carried: Set<Codec> = delivery == .hls ? [.aac, .opus] : [.pcmu, .pcma, .opus]
-            guard let first = sounds.first, !sounds.contains(where: { carried.contains($0.codec) }) else { return nil }
-            return "\(first.codec.rawValue) sound does not reach \(name) viewers: signalbox-media, which converts it, "
-                + "is not installed"
-        }
-        guard case .pausing(let until) = sound.phase, sound.conversion.delivery.contains(name) else { return nil }
-        let pause = max(0, (until - now).inSeconds)
-        return "no sound for \(name) viewers: \(sound.lastFailure); tried again in \(pause.tenths) s"
-    }
-
-    /// What pages are told.
-    func sourceInfo(at now: Instant) -> SourceInfo {
-        let video = stream.tracks.first { $0.codec.kind == .video }
-        let audio = stream.tracks.first { $0.codec.kind == .audio }
-        return SourceInfo(
-            state: state,
-            reason: state.sentenceForViewers,
-            codec: video?.codec.rawValue,
-            audio: audio?.codec.rawValue,
-            gopMilliseconds: videoIngest?.counters(at: now).gopDuration.map { Int($0.inMilliseconds) },
-            bframes: reordersPictures,
-            notes: notes(at: now)
-        )
     }
 }

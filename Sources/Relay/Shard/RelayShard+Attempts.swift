@@ -24,7 +24,7 @@ extension RelayShard {
             clientAddress: viewer.remote,
             report: viewer.report?.peer,
             firstFrame: viewer.peerFirstFrameAt,
-            isCameraLive: viewer.camera.state == .live,
+            isCameraLive: viewer.stream.facts.state == .live,
             turnRefusal: refusal
         )
     }
@@ -96,7 +96,7 @@ extension RelayShard {
         var attempt = AttemptSnapshot(
             viewer: viewer.id,
             number: viewer.attempts,
-            camera: viewer.camera.name,
+            camera: viewer.stream.name,
             control: viewer.control,
             startedAt: configuration.clock.wallMilliseconds(at: start),
             endedAt: configuration.clock.wallMilliseconds(at: now),
@@ -168,7 +168,7 @@ extension RelayShard {
             PairSnapshot(
                 id: "\(prefix)/\(number)",
                 viewer: viewer.id,
-                camera: viewer.camera.name,
+                camera: viewer.stream.name,
                 local: local,
                 remote: remote,
                 transport: transport,

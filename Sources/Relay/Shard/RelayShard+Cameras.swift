@@ -7,13 +7,16 @@ extension RelayShard {
     /// Takes these cameras under its care and begins to pull those that are not on demand.
     public func configure(_ configurations: [CameraConfiguration], at now: Instant, into effects: inout [ShardEffect]) {
         for configuration in configurations where cameras[configuration.name] == nil {
-            let camera = Camera(configuration, at: now)
+            let stream = Stream(name: configuration.name, delivery: configuration.delivery, home: number)
+            streams[configuration.name] = stream
+            let camera = Camera(configuration, stream: stream, at: now)
             cameras[configuration.name] = camera
             if configuration.onDemand {
                 camera.enter(.idle, reason: "pulled when somebody watches", at: now)
             } else {
                 connect(camera, at: now, into: &effects)
             }
+            publish(camera, into: &effects)
         }
     }
 
@@ -169,10 +172,10 @@ extension RelayShard {
         }
         camera.close()
         effects.append(.disconnect(camera: camera.name, attempt: camera.attempt))
-        mediaEnded(camera, at: now)
+        mediaEnded(camera, at: now, into: &effects)
     }
 
-    func mediaEnded(_ camera: Camera, at now: Instant) {
+    private func mediaEnded(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
         if !camera.ingests.isEmpty { camera.earlierIngests = camera.ingests }
         camera.ingests = []
         camera.earlyPackets = EarlyPackets()
@@ -180,8 +183,7 @@ extension RelayShard {
         camera.liveSince = nil
         camera.lastMediaAt = nil
         camera.lossWindow = []
-        camera.stream.interrupt()
-        camera.stream.hls?.interrupt(at: now)
+        interrupt(camera, at: now, into: &effects)
     }
 
     /// The attempt failed: decides when to try again, and says why nothing is to be seen until then.
@@ -191,7 +193,7 @@ extension RelayShard {
         if wasLive { camera.reconnects += 1 }
         camera.close()
         effects.append(.disconnect(camera: camera.name, attempt: camera.attempt))
-        mediaEnded(camera, at: now)
+        mediaEnded(camera, at: now, into: &effects)
         camera.redirected = nil
 
         switch failure.next {
@@ -286,9 +288,9 @@ extension RelayShard {
             if let liveSince = camera.liveSince, now - liveSince > Self.healthyAfter { camera.backoff.reset() }
             sampleLoss(of: camera, at: now)
             guard camera.configuration.onDemand, camera.state != .stopped else { continue }
-            if viewers.values.contains(where: { $0.camera === camera }) {
+            if !camera.audience.viewers.isEmpty {
                 camera.unwatchedSince = nil
-            } else if camera.isPulled || camera.retryAt != nil {
+            } else if camera.stream.facts.isPulled || camera.retryAt != nil {
                 let since = camera.unwatchedSince ?? now
                 camera.unwatchedSince = since
                 if now - since > Self.lingerInterval {

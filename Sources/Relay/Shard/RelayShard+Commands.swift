@@ -21,6 +21,7 @@ extension RelayShard {
             guard let viewer = viewers[id] else { return .refused("there is no viewer \(id), or no longer") }
             reply = submit(command, to: viewer, at: now, into: &effects)
         }
+        if let camera = command.action.camera.flatMap({ cameras[$0] }) { publish(camera, into: &effects) }
         if reply == .accepted { wake(by: now) }
         return reply
     }
@@ -38,7 +39,7 @@ extension RelayShard {
         at now: Instant,
         into effects: inout [ShardEffect]
     ) -> CommandReply {
-        let watching = Set(viewers.values.lazy.filter { $0.camera === camera && !$0.isGone(at: now) }.map(\.id))
+        let watching = camera.audience.present
         let before = camera.attempt
         switch command.action {
         case .restart:
@@ -49,7 +50,9 @@ extension RelayShard {
             forgetReordering(of: camera, at: now)
             connect(camera, at: now, into: &effects)
         case .start:
-            guard !camera.isPulled else { return .refused("\(camera.name) is running already; restart it instead") }
+            guard !camera.stream.facts.isPulled else {
+                return .refused("\(camera.name) is running already; restart it instead")
+            }
             camera.generation += 1
             camera.backoff.reset()
             camera.credentialHold.reset()
@@ -79,7 +82,8 @@ extension RelayShard {
             return .accepted
         case .keyframe:
             guard camera.liveSince != nil else { return .refused("\(camera.name) is \(camera.state.rawValue)") }
-            begin(command, .done, result: requestKeyframe(of: camera, at: now), camera: camera, at: now)
+            let result = requestKeyframe(of: camera, at: now, into: &effects)
+            begin(command, .done, result: result, at: now)
             return .accepted
         case .switchViewer, .drop:
             return .refused("this command is for a viewer")
@@ -98,7 +102,7 @@ extension RelayShard {
 
     /// The camera may have been set right; if not, it will be seen again.
     private func forgetReordering(of camera: Camera, at now: Instant) {
-        camera.reordersPictures = false
+        camera.stream.facts.reordersPictures = false
         ended(.reordered(camera: camera.name), at: now)
     }
 
@@ -114,21 +118,21 @@ extension RelayShard {
         switch command.action {
         case .drop:
             end(viewer, reason: "ended by the operator", retryAfter: nil, at: now, into: &effects)
-            begin(command, .done, result: "ended; it may join again", camera: viewer.camera, at: now)
+            begin(command, .done, result: "ended; it may join again", at: now)
             return .accepted
         case .switchViewer(_, let target):
             if let reason = viewer.reasonAgainstSwitch { return .refused(reason) }
-            let policy = policy(for: viewer.camera)
+            let camera = viewer.stream.name
+            let facts = viewer.stream.facts
+            let policy = policy(for: viewer.stream)
             if policy != .auto, target != policy {
-                return .refused("the delivery policy for \(viewer.camera.name) is \(policy.rawValue) only")
+                return .refused("the delivery policy for \(camera) is \(policy.rawValue) only")
             }
-            if target != .auto, !viewer.camera.isShown {
-                return .refused(
-                    "\(viewer.camera.name) is \(viewer.camera.state.rawValue): there is nothing to show by either delivery"
-                )
+            if target != .auto, !facts.isShown {
+                return .refused("\(camera) is \(facts.state.rawValue): there is nothing to show by either delivery")
             }
-            if target == .webrtc, viewer.camera.reordersPictures {
-                return .refused("\(viewer.camera.name)'s pictures are reordered (B-frames), WebRTC cannot show them")
+            if target == .webrtc, facts.reordersPictures {
+                return .refused("\(camera)'s pictures are reordered (B-frames), WebRTC cannot show them")
             }
             guard let channel = viewer.channel else { return .refused("its page is not connected") }
             let before = viewer.requested
@@ -142,7 +146,7 @@ extension RelayShard {
                     let told = ViewerMessage.switchTo(target, reason: "asked by the operator")
                     effects.append(.message(viewer: viewer.id, channel: channel, told))
                 }
-                begin(command, .done, result: result, camera: viewer.camera, at: now)
+                begin(command, .done, result: result, at: now)
                 return .accepted
             }
             viewer.requested = target
@@ -169,7 +173,7 @@ extension RelayShard {
         }
     }
 
-    private func begin(_ command: Command, _ kind: Operation.Kind, result: String, camera: Camera, at now: Instant) {
+    private func begin(_ command: Command, _ kind: Operation.Kind, result: String, at now: Instant) {
         var operation = Operation(command: command, kind: kind, waitingFor: "", at: now, limit: .seconds(1))
         operation.end(.succeeded, result, at: now)
         operations.append(operation)
@@ -177,11 +181,10 @@ extension RelayShard {
     }
 
     /// RTSP has no way to ask a camera for a keyframe, so this says what was done instead.
-    private func requestKeyframe(of camera: Camera, at now: Instant) -> String {
-        var served = 0
-        for subscriber in camera.stream.subscribers where camera.stream.refresh(subscriber.viewer, at: now) {
-            served += 1
-            schedule(subscriber.viewer)
+    private func requestKeyframe(of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) -> String {
+        _ = refresh(camera.stream, at: now)
+        for shard in camera.audience.shards where shard != number {
+            say(.refresh, of: camera.stream, to: shard, at: now, into: &effects)
         }
         var text = "camera cannot be asked"
         if let counters = camera.videoIngest?.counters(at: now), let last = counters.lastKeyframe,
@@ -190,7 +193,8 @@ extension RelayShard {
             let left = (gop - (now - last)).inSeconds
             text += left > 0 ? "; next keyframe in about \(Int(left.rounded(.up))) s" : "; next keyframe is due now"
         }
-        let count = camera.stream.subscribers.count
+        let count = camera.audience.subscribers
+        let served = camera.stream.cache.isUsable ? count : 0
         return text + "; cache served \(served) of \(count) WebRTC \(count == 1 ? "viewer" : "viewers")"
     }
 
@@ -240,7 +244,7 @@ extension RelayShard {
         case .starting: operation.reach("RTSP ok", thenAwait: "RTSP ok, waiting for keyframe", at: now)
         case .live:
             operation.reach("first keyframe", thenAwait: "", at: now)
-            let kept = watching.filter { viewers[$0] != nil }.count
+            let kept = watching.filter { camera.audience.viewers[$0] != nil }.count
             let seconds = (now - operation.startedAt).inSeconds.tenths
             operation.end(.succeeded, "up in \(seconds) s, viewers \(kept)/\(watching.count) kept", at: now)
         case .idle, .connecting, .stalled, .retrying: break
@@ -316,7 +320,7 @@ extension RelayShard {
 
     private func logEnd(of operation: Operation, at now: Instant) {
         let action = operation.command.action
-        let camera = action.camera ?? action.viewer.flatMap { viewers[$0]?.camera.name }
+        let camera = action.camera ?? action.viewer.flatMap { viewers[$0]?.stream.name }
         let reason = operation.command.reason.isEmpty ? "" : " (\(operation.command.reason))"
         log(
             operation.outcome == .succeeded ? .info : .warning,

@@ -18,15 +18,14 @@ extension RelayShard {
         guard let camera = cameras[request.camera] else {
             return .response(.failure(404, "there is no camera named \(request.camera)"))
         }
-        if policy(for: camera) == .webrtc {
+        if policy(for: camera.stream) == .webrtc {
             return .response(.failure(403, "HLS is switched off for this camera; use WebRTC"))
         }
         guard !isShuttingDown else { return .response(.failure(503, "the relay is shutting down", retryAfter: 5)) }
-        var viewer = request.viewer.flatMap { viewers[$0] }
-        if viewer?.camera !== camera { viewer = nil }
+        var viewer = request.viewer.flatMap { camera.audience.viewers[$0] == nil ? nil : $0 }
         if viewer == nil, request.mayJoin, request.resource == Self.multivariantName {
             do throws(ViewerRefusal) {
-                let joined = try join(
+                viewer = try join(
                     JoinRequest(
                         camera: request.camera,
                         control: .hls,
@@ -35,19 +34,15 @@ extension RelayShard {
                     ),
                     at: now,
                     into: &effects
-                )
-                viewer = viewers[joined.id]
+                ).id
             } catch {
                 return .response(.failure(503, error.text, retryAfter: error.retryAfter))
             }
         }
         if viewer == nil { viewer = bareViewer(asking: request, of: camera) }
-        if let viewer {
-            viewer.requestedHLS(at: now)
-            viewer.hlsScheme = request.scheme
-        }
-        let answer = answer(request, camera: camera, viewer: viewer, at: now)
-        camera.stream.hls?.noteRequest(at: now)
+        note(.request(scheme: request.scheme), of: viewer, camera, at: now, into: &effects)
+        let answer = answer(request, camera: camera, viewer: viewer, at: now, into: &effects)
+        camera.hls?.noteRequest(at: now)
         if camera.sound?.process == nil { soundWanted(of: camera, at: now, into: &effects) }
         if let answer { return .response(answer) }
 
@@ -60,19 +55,18 @@ extension RelayShard {
             request: request,
             camera: camera,
             viewer: viewer,
-            deadline: now + (camera.stream.hls?.muxer.blockingTimeout ?? Self.startPatience)
+            deadline: now + (camera.hls?.muxer.blockingTimeout ?? Self.startPatience)
         )
-        camera.stream.hls?.waiting.append(ticket)
+        camera.hls?.waiting.append(ticket)
         return .wait(ticket: ticket)
     }
 
     /// Bare players may fetch media on connections that never asked for a playlist: then address and program tell who
     /// it is. Two of the same program at one address share the count, which is why the playlist's query comes first.
-    private func bareViewer(asking request: HLSRequest, of camera: Camera) -> Viewer? {
-        viewers.values.filter { viewer in
-            viewer.control == .hls && viewer.camera === camera && viewer.remote == request.remote
-                && viewer.userAgent == request.userAgent
-        }.max { $0.lastSignOfLife < $1.lastSignOfLife }
+    private func bareViewer(asking request: HLSRequest, of camera: Camera) -> String? {
+        camera.stream.viewers.values.filter { viewer in
+            viewer.control == .hls && viewer.remote == request.remote && viewer.userAgent == request.userAgent
+        }.max { $0.lastSignOfLife < $1.lastSignOfLife }?.id
     }
 
     /// The client that waits has gone.
@@ -88,16 +82,23 @@ extension RelayShard {
     private static let idleLimit: Duration = .seconds(40)
 
     /// The answer, or `nil` when the request has to wait.
-    private func answer(_ request: HLSRequest, camera: Camera, viewer: Viewer?, at now: Instant) -> HLSResponse? {
-        if camera.stream.hls == nil { open(camera, at: now) }
-        guard let hls = camera.stream.hls else {
-            if camera.isPulled || camera.retryAt != nil { return nil }
+    private func answer(
+        _ request: HLSRequest,
+        camera: Camera,
+        viewer: String?,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) -> HLSResponse? {
+        if camera.hls == nil { open(camera, at: now) }
+        guard let hls = camera.hls else {
+            if camera.stream.facts.isPulled || camera.retryAt != nil { return nil }
             return .failure(503, "nothing to show. \(camera.state.sentenceForViewers)", retryAfter: 2)
         }
         switch request.resource {
         case Self.multivariantName:
-            let query = viewer.map { "viewer=\($0.id)" } ?? ""
+            let query = viewer.map { "viewer=\($0)" } ?? ""
             guard let playlist = hls.muxer.multivariantPlaylist(viewerQuery: query, at: now) else { return nil }
+            note(.playlist(isMedia: false), of: viewer, camera, byteCount: playlist.count, at: now, into: &effects)
             return served(playlist, type: playlistType, to: viewer, by: hls, at: now)
         case HLSMuxer.mediaPlaylistName:
             let query: PlaylistQuery
@@ -108,7 +109,7 @@ extension RelayShard {
             }
             switch hls.muxer.playlist(query, at: now) {
             case .ready(let playlist):
-                if viewer?.firstHLSPlaylistAt == nil { viewer?.firstHLSPlaylistAt = now }
+                note(.playlist(isMedia: true), of: viewer, camera, byteCount: playlist.count, at: now, into: &effects)
                 return served(playlist, type: playlistType, to: viewer, by: hls, at: now)
             case .wait: return nil
             case .badRequest(let reason): return .failure(400, reason)
@@ -117,14 +118,8 @@ extension RelayShard {
             switch hls.muxer.resource(named: request.resource) {
             case .ready(let resource):
                 let body = resource.chunks.count == 1 ? resource.chunks[0] : Array(resource.chunks.joined())
-                if let viewer {
-                    viewer.lastHLSMediaAt = now
-                    if viewer.firstHLSMediaAt == nil { viewer.firstHLSMediaAt = now }
-                    if let span = hls.muxer.span(ofResource: request.resource) {
-                        if viewer.hlsJoinedBehind == nil { viewer.hlsJoinedBehind = now - span.start }
-                        viewer.hlsFetchedBehind = now - span.end
-                    }
-                }
+                let age = hls.muxer.span(ofResource: request.resource).map { (now - $0.start, now - $0.end) }
+                note(.media(age: age), of: viewer, camera, byteCount: body.count, at: now, into: &effects)
                 var response = served(body, type: "video/mp4", to: viewer, by: hls, at: now)
                 response.cacheControl = "public, max-age=3600, immutable"
                 return response
@@ -139,17 +134,26 @@ extension RelayShard {
     private func served(
         _ body: [UInt8],
         type: String,
-        to viewer: Viewer?,
+        to viewer: String?,
         by hls: HLSStream,
         at now: Instant
     ) -> HLSResponse {
         hls.served.add(body.count, at: now)
-        if let viewer {
-            viewer.hlsBytes += UInt64(body.count)
-            viewer.sent.add(body.count, at: now)
-            viewer.sentInSegments.add(body.count, at: now)
-        }
-        return HLSResponse(status: 200, contentType: type, body: body, viewer: viewer?.id)
+        return HLSResponse(status: 200, contentType: type, body: body, viewer: viewer)
+    }
+
+    /// Tells the shard that has the viewer what it did.
+    private func note(
+        _ kind: HLSActivity.Kind,
+        of viewer: String?,
+        _ camera: Camera,
+        byteCount: Int = 0,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        guard let viewer, let shard = camera.audience.viewers[viewer] else { return }
+        let activity = HLSActivity(kind: kind, at: now, byteCount: byteCount, pace: camera.hls?.pace)
+        say(.fetched(activity, viewer: viewer), of: camera.stream, to: shard, at: now, into: &effects)
     }
 
     /// Begins to make a camera's HLS stream, once there is something to make it of.
@@ -157,8 +161,9 @@ extension RelayShard {
         guard camera.stream.cache.isUsable else { return }
         let counters = camera.videoIngest?.counters(at: now)
         let fps = counters?.framesPerSecond ?? 0
-        camera.stream.hls = try? HLSStream(
+        camera.hls = try? HLSStream(
             stream: camera.stream,
+            firstSequence: camera.firstHLSSequence,
             prefix: "e" + random.word(6),
             wallClockAtZero: configuration.clock.unixMillisecondsAtZero,
             frameInterval: fps > 0.5 ? .nanoseconds(Int64(1e9 / fps)) : nil,
@@ -166,13 +171,13 @@ extension RelayShard {
             at: now
         )
         for (ticket, pending) in pendingHLS where pending.camera === camera {
-            camera.stream.hls?.waiting.append(ticket)
+            camera.hls?.waiting.append(ticket)
         }
     }
 
     /// Hands live packets to the camera's HLS stream and answers who waited for them.
     func feedHLS(_ packets: [StreamPacket], of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
-        if let hls = camera.stream.hls {
+        if let hls = camera.hls {
             let isChanged = hls.append(packets, isVideo: camera.stream.isVideo, at: now)
             // Before the first part every picture may be the one with which enough is known to publish.
             let mayPublish = hls.muxer.publishedParts == 0 && packets.contains(where: \.isMarker)
@@ -187,12 +192,12 @@ extension RelayShard {
     }
 
     private func answerWaiting(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
-        guard let hls = camera.stream.hls else { return }
+        guard let hls = camera.hls else { return }
         let tickets = hls.waiting
         hls.waiting.removeAll(keepingCapacity: true)
         for ticket in tickets {
             guard let pending = pendingHLS[ticket] else { continue }
-            if let response = answer(pending.request, camera: camera, viewer: pending.viewer, at: now) {
+            if let response = answer(pending.request, camera: camera, viewer: pending.viewer, at: now, into: &effects) {
                 pendingHLS[ticket] = nil
                 effects.append(.hlsResponse(ticket: ticket, response))
             } else {
@@ -209,7 +214,7 @@ extension RelayShard {
             effects.append(.hlsResponse(ticket: ticket, .failure(503, why, retryAfter: 1)))
         }
         for camera in cameras.values {
-            guard let hls = camera.stream.hls else { continue }
+            guard let hls = camera.hls else { continue }
             hls.waiting.removeAll { pendingHLS[$0] == nil }
             if hls.waiting.isEmpty, now - hls.lastRequestAt > Self.idleLimit {
                 closeHLS(of: camera, at: now, into: &effects)
@@ -219,7 +224,7 @@ extension RelayShard {
 
     /// Ends a camera's HLS stream; viewers that come back get a new one.
     func closeHLS(of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
-        camera.stream.closeHLS(at: now)
+        camera.closeHLS(at: now)
         for (ticket, pending) in pendingHLS where pending.camera === camera {
             pendingHLS[ticket] = nil
             effects.append(.hlsResponse(ticket: ticket, .failure(503, "the stream begins anew", retryAfter: 1)))
@@ -237,8 +242,8 @@ extension RelayShard {
     }
 
     /// Answers what a viewer that ends still waits for.
-    func cancelHLS(of viewer: Viewer, into effects: inout [ShardEffect]) {
-        for (ticket, pending) in pendingHLS where pending.viewer === viewer {
+    func cancelHLS(of viewer: String, into effects: inout [ShardEffect]) {
+        for (ticket, pending) in pendingHLS where pending.viewer == viewer {
             pendingHLS[ticket] = nil
             effects.append(.hlsResponse(ticket: ticket, .failure(404, "this viewer's session is over")))
         }

@@ -118,12 +118,12 @@ extension RelayShard {
         into effects: inout [ShardEffect]
     ) {
         camera.tracks = tracks
-        let isChange = camera.stream.describe(derive(tracks.map(\.format), for: camera, into: &effects))
-        if isChange {
-            for viewer in viewers.values where viewer.camera === camera && viewer.peer != nil {
-                endPeer(of: viewer, .relay("the camera's codecs changed"), at: now, into: &effects)
-                log(.info, "must connect again: the camera's codecs changed", viewer: viewer.id, at: now)
-            }
+        let earlier = camera.stream.facts
+        let formats = derive(tracks.map(\.format), for: camera, into: &effects)
+        camera.stream.facts.tracks = formats
+        camera.noteSound()
+        follow(camera.stream, from: earlier, isNews: false, at: now, into: &effects)
+        if !earlier.tracks.isEmpty, earlier.tracks.map(\.codec) != formats.map(\.codec) {
             closeHLS(of: camera, at: now, into: &effects)
         }
     }
@@ -188,16 +188,14 @@ extension RelayShard {
             switch notice {
             case .parameterSetsChanged(let sets):
                 guard camera.stream.tracks.indices.contains(track) else { continue }
-                var format = camera.stream.tracks[track]
-                format.h264 = sets
-                camera.stream.update(format, track: track)
+                camera.stream.facts.tracks[track].h264 = sets
                 tell(camera, at: now, into: &effects)
             case .pictureReorderingDetected(observed: false):
                 // An SPS that merely allows B-frames proves nothing.
                 break
             case .pictureReorderingDetected(observed: true):
-                guard !camera.reordersPictures else { continue }
-                camera.reordersPictures = true
+                guard !camera.stream.facts.reordersPictures else { continue }
+                camera.stream.facts.reordersPictures = true
                 log(
                     .warning,
                     "pictures are reordered (B-frames): viewers get HLS; for WebRTC switch B-frames off in the camera and restart it",
@@ -206,7 +204,7 @@ extension RelayShard {
                     at: now
                 )
                 tell(camera, at: now, into: &effects)
-                leaveWebRTC(camera, at: now, into: &effects)
+                leaveWebRTC(camera.stream, at: now, into: &effects)
             case .recoveryPointsUsed:
                 log(
                     .info,
@@ -216,20 +214,6 @@ extension RelayShard {
                 )
             case .sourceRestarted:
                 break
-            }
-        }
-    }
-
-    /// Reordered pictures cannot be shown by WebRTC: pages that were just told move to HLS by themselves, everybody else
-    /// is let go, with the reason.
-    private func leaveWebRTC(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
-        let reason = "the camera's pictures are reordered now (B-frames), which WebRTC cannot show; use HLS"
-        for viewer in viewers.values where viewer.camera === camera && viewer.peer != nil && viewer.channel == nil {
-            if viewer.control == .whep {
-                log(.warning, "WebRTC ended: \(reason)", camera: camera.name, viewer: viewer.id, at: now)
-                end(viewer, reason: reason, retryAfter: nil, at: now, into: &effects)
-            } else {
-                endPeer(of: viewer, .relay(reason), at: now, into: &effects)
             }
         }
     }
@@ -263,7 +247,8 @@ extension RelayShard {
         let hasVideo = camera.stream.hasVideo
         if !hasVideo || packets.contains(where: { camera.stream.isVideo($0.track) }) { camera.lastMediaAt = now }
         let before = admitted.count
-        camera.stream.admit(packets, into: &admitted)
+        camera.numbering.admit(packets, kinds: camera.stream.kinds, into: &admitted)
+        camera.stream.take(admitted[before...])
         switch camera.state {
         case .starting
         where admitted[before...].contains(where: \.startsKeyframe) || (!hasVideo && admitted.count > before):
@@ -279,34 +264,6 @@ extension RelayShard {
             tell(camera, at: now, into: &effects)
         default:
             break
-        }
-    }
-
-    /// Hands admitted packets to everybody who gets the stream.
-    func deliver(
-        _ packets: [StreamPacket],
-        of camera: Camera,
-        at now: Instant,
-        into effects: inout [ShardEffect]
-    ) {
-        guard !packets.isEmpty else { return }
-        camera.stream.deliver(packets, at: now, into: &outgoing) { [flush] queue in
-            if queue.byteCount >= Self.outgoingLimit { flush(&queue) }
-        }
-        // Live packets bring nothing forward but the tick of a queue that they wait in.
-        for subscriber in camera.stream.subscribers where subscriber.viewer.peer?.hasQueue == true {
-            schedule(subscriber.viewer)
-        }
-        feedHLS(packets, of: camera, at: now, into: &effects)
-        feedSound(packets, of: camera, at: now, into: &effects)
-    }
-
-    /// Tells the camera's pages what it is doing.
-    func tell(_ camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
-        let info = camera.sourceInfo(at: now)
-        for viewer in viewers.values where viewer.camera === camera {
-            guard let channel = viewer.channel else { continue }
-            effects.append(.message(viewer: viewer.id, channel: channel, .source(info)))
         }
     }
 }

@@ -8,8 +8,8 @@ extension RelayShard {
     func watchQuality(at now: Instant, into effects: inout [ShardEffect]) {
         for viewer in viewers.values {
             returnToWebRTC(viewer, at: now, into: &effects)
-            guard viewer.isSubscribed, let peer = viewer.peer, viewer.camera.state == .live,
-                let rates = viewer.camera.stream.rates(at: now)
+            guard viewer.isSubscribed, let peer = viewer.peer, viewer.stream.facts.state == .live,
+                let rates = viewer.stream.rates(at: now)
             else { continue }
             var events: [PeerEvent] = []
             peer.assessQuality(
@@ -40,7 +40,7 @@ extension RelayShard {
         log(
             state.rung == .full ? .ok : .warning,
             "\(state.rung.text): \(state.reason)",
-            camera: viewer.camera.name,
+            camera: viewer.stream.name,
             viewer: viewer.id,
             at: now
         )
@@ -108,7 +108,7 @@ extension RelayShard {
         viewer.refuge?.takenAt = now
         let seconds = Int(refuge.hold.inSeconds)
         let reason = "tries WebRTC again after \(seconds) s with HLS"
-        log(.info, reason, camera: viewer.camera.name, viewer: viewer.id, at: now)
+        log(.info, reason, camera: viewer.stream.name, viewer: viewer.id, at: now)
         effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(.auto, reason: reason)))
     }
 

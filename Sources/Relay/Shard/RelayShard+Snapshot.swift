@@ -7,37 +7,22 @@ import WebRTC
 import Wire
 
 extension RelayShard {
-    /// Everything there is to see of this shard.
+    /// Everything there is to see of this shard; ``ShardSnapshot/merged(_:)`` brings it together with the others'.
     ///
-    /// - Parameter loopDelay: How late its loop runs its timers (99th percentile), in milliseconds; where that is long,
-    ///   viewers suffer by our fault.
+    /// - Parameter loopDelay: How late its loop runs its timers (99th percentile), in milliseconds.
     public func snapshot(at now: Instant, loopDelay: Double? = nil) -> ShardSnapshot {
         var result = ShardSnapshot()
-        var watching: [ObjectIdentifier: (webrtc: Int, hls: Int)] = [:]
-        for viewer in viewers.values {
-            watching[ObjectIdentifier(viewer.camera), default: (0, 0)].webrtc += viewer.delivery == .webrtc ? 1 : 0
-            watching[ObjectIdentifier(viewer.camera), default: (0, 0)].hls += viewer.delivery == .hls ? 1 : 0
-        }
+        result.loopDelay = loopDelay
         for camera in cameras.values.sorted(by: { $0.name < $1.name }) {
-            let counts = watching[ObjectIdentifier(camera)] ?? (0, 0)
-            let shown = snapshot(of: camera, webrtc: counts.webrtc, hls: counts.hls, at: now)
+            let shown = snapshot(of: camera, at: now)
             result.cameras.append(shown)
             result.bitrateIn += shown.bitrate ?? 0
-            if let stream = snapshot(ofHLS: camera, viewers: counts.hls, at: now) { result.hls.append(stream) }
+            if let stream = snapshot(ofHLS: camera, at: now) { result.hls.append(stream) }
         }
-        let streamsByName = Dictionary(uniqueKeysWithValues: result.hls.map { ($0.id, $0) })
-        let camerasByName = Dictionary(uniqueKeysWithValues: result.cameras.map { ($0.id, $0) })
         for viewer in viewers.values.sorted(by: { ($0.joinedAt, $0.id) < ($1.joinedAt, $1.id) }) {
             let status = viewer.peer?.status
             viewer.meter(peerBytes: status?.bytesSent ?? 0, at: now)
-            var shown = snapshot(of: viewer, status, stream: streamsByName[viewer.camera.name], at: now)
-            if let camera = camerasByName[shown.camera] {
-                let health = ViewerHealth(of: shown, camera: camera)
-                shown.severity = health.severity
-                shown.why = health.why
-                shown.hint = health.hint
-                shown.score = ViewerScore(of: shown, camera: camera, loopDelay: loopDelay)
-            }
+            let shown = snapshot(of: viewer, status, at: now)
             result.viewers.append(shown)
             result.bitrateOut += shown.bitrate ?? 0
             if let status { result.pairs += pairs(of: viewer, status, at: now) }
@@ -48,7 +33,7 @@ extension RelayShard {
 
     // MARK: - Cameras
 
-    private func snapshot(of camera: Camera, webrtc: Int, hls: Int, at now: Instant) -> CameraSnapshot {
+    private func snapshot(of camera: Camera, at now: Instant) -> CameraSnapshot {
         var shown = CameraSnapshot(
             id: camera.name,
             generation: camera.generation,
@@ -60,16 +45,14 @@ extension RelayShard {
         shown.stateAge = (now - camera.stateSince).inSeconds
         shown.transport = camera.transport?.rawValue
         shown.tags = camera.configuration.tags
-        shown.delivery = policy(for: camera)
+        shown.delivery = policy(for: camera.stream)
         shown.cachedFrames = camera.stream.cache.frameCount
         shown.cachedBytes = camera.stream.cache.byteCount
         shown.uptime = camera.liveSince.map { (now - $0).inSeconds }
         shown.reconnects = camera.reconnects
         shown.lastError = camera.lastError
         shown.nextRetry = camera.retryAt.map { max(0, ($0 - now).inSeconds) }
-        shown.webrtcViewers = webrtc
-        shown.hlsViewers = hls
-        shown.notes = camera.notes(at: now)
+        shown.notes = camera.stream.facts.notes(at: now)
         shown.sound = camera.sound.map { SoundSnapshot($0, at: now) }
 
         if camera.ingests.isEmpty {
@@ -144,13 +127,12 @@ extension RelayShard {
     private func snapshot(
         of viewer: Viewer,
         _ status: PeerStatus?,
-        stream: HLSSnapshot?,
         at now: Instant
     ) -> ViewerSnapshot {
         var shown = ViewerSnapshot(
             id: viewer.id,
             generation: viewer.generation,
-            camera: viewer.camera.name,
+            camera: viewer.stream.name,
             delivery: viewer.delivery,
             control: viewer.control
         )
@@ -158,7 +140,8 @@ extension RelayShard {
         shown.remote = viewer.remote.description
         shown.client = viewer.client
         shown.age = (now - viewer.joinedAt).inSeconds
-        let fetchesSegments = viewer.delivery == .hls && (viewer.control == .hls || stream?.isLowLatency == false)
+        let fetchesSegments =
+            viewer.delivery == .hls && (viewer.control == .hls || viewer.hlsPace?.isLowLatency == false)
         let rate = fetchesSegments ? viewer.sentInSegments.rate(at: now) : viewer.sent.rate(at: now)
         shown.bitrate = rate.map { $0 * 8 }
         shown.bytes = viewer.bytesOfEarlierPeers + (status?.bytesSent ?? 0) + viewer.hlsBytes
@@ -171,7 +154,7 @@ extension RelayShard {
             show(status, of: viewer, in: &shown)
             show(status.quality, status, of: viewer, in: &shown, at: now)
         }
-        shown.state = state(of: viewer, status, stream: stream, at: now)
+        shown.state = state(of: viewer, status, at: now)
         shown.ladder = ladder(of: viewer, status)
         shown.attempts = viewer.attempts
         shown.verdict = verdict(of: viewer, status, at: now)
@@ -180,10 +163,10 @@ extension RelayShard {
         }
         if viewer.delivery == .hls {
             shown.path = viewer.lastHLSRequestAt == nil ? nil : "hls/\(viewer.hlsScheme)"
-            shown.notes = [viewer.camera.silence(for: .hls, at: now)].compactMap { $0 }
+            shown.notes = [viewer.stream.facts.silence(for: .hls, at: now)].compactMap { $0 }
         } else {
-            let hasSound = viewer.camera.stream.tracks.contains { $0.codec.kind == .audio }
-            let silence = status?.audioUnavailableReason ?? viewer.camera.silence(for: .webrtc, at: now)
+            let hasSound = viewer.stream.tracks.contains { $0.codec.kind == .audio }
+            let silence = status?.audioUnavailableReason ?? viewer.stream.facts.silence(for: .webrtc, at: now)
             shown.notes = hasSound ? [silence].compactMap { $0 } : []
         }
         return shown
@@ -219,7 +202,7 @@ extension RelayShard {
             reason: quality.reason,
             age: (now - quality.since).inSeconds,
             estimate: status.estimate,
-            needed: viewer.camera.stream.rates(at: now)?.full,
+            needed: viewer.stream.rates(at: now)?.full,
             leftOut: status.packetsLeftOut,
             hold: quality.hold.inSeconds
         )
@@ -228,14 +211,13 @@ extension RelayShard {
     private func state(
         of viewer: Viewer,
         _ status: PeerStatus?,
-        stream: HLSSnapshot?,
         at now: Instant
     ) -> ViewerState {
-        let state = ownState(of: viewer, status, stream: stream, at: now)
+        let state = ownState(of: viewer, status, at: now)
         switch state {
         // Nothing can come of it while the camera shows nothing.
-        case .joining, .connecting: return viewer.camera.isShown ? state : .waiting
-        case .playing: return viewer.camera.state == .live ? state : .waiting
+        case .joining, .connecting: return viewer.stream.facts.isShown ? state : .waiting
+        case .playing: return viewer.stream.facts.state == .live ? state : .waiting
         case .switching, .waiting, .silent: return state
         }
     }
@@ -244,7 +226,6 @@ extension RelayShard {
     private func ownState(
         of viewer: Viewer,
         _ status: PeerStatus?,
-        stream: HLSSnapshot?,
         at now: Instant
     ) -> ViewerState {
         if viewer.switchingTo != nil { return .switching }
@@ -260,7 +241,7 @@ extension RelayShard {
         case .hls:
             guard let last = viewer.lastHLSRequestAt else { return .joining }
             // Who fetches whole segments asks once in a target duration, and again when what it got is played.
-            let pause = (stream?.targetDuration).map { Duration.milliseconds(Int64(1_500 * $0)) } ?? .zero
+            let pause = viewer.hlsPace.map { $0.targetDuration * 3 / 2 } ?? .zero
             if now - last > max(Self.hlsSilence, pause) { return .silent }
             isFlowing = viewer.lastHLSMediaAt != nil
         }
@@ -281,8 +262,8 @@ extension RelayShard {
 
     // MARK: - HLS
 
-    private func snapshot(ofHLS camera: Camera, viewers: Int, at now: Instant) -> HLSSnapshot? {
-        guard let hls = camera.stream.hls else { return nil }
+    private func snapshot(ofHLS camera: Camera, at now: Instant) -> HLSSnapshot? {
+        guard let hls = camera.hls else { return nil }
         let status = hls.muxer.status(at: now)
         var shown = HLSSnapshot(id: camera.name)
         shown.isLowLatency = status.isLowLatency
@@ -305,7 +286,6 @@ extension RelayShard {
             (status.isLowLatency ? status.maximumPartLatency : status.maximumSegmentLatency)?.inMilliseconds
         shown.lastPartAge = status.lastPartAge?.inSeconds
         shown.discontinuities = status.discontinuities
-        shown.viewers = viewers
         shown.requestRate = hls.requests.rate(at: now) ?? 0
         shown.blocked = pendingHLS.values.lazy.filter { $0.camera === camera }.count
         shown.bitrateOut = (hls.served.rate(at: now) ?? 0) * 8

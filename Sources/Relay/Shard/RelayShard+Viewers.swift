@@ -30,14 +30,14 @@ extension RelayShard {
         at now: Instant,
         into effects: inout [ShardEffect]
     ) throws(ViewerRefusal) -> (id: String, channel: UInt64, policy: DeliveryPolicy, source: SourceInfo) {
-        guard let camera = cameras[request.camera] else {
+        guard let stream = streams[request.camera] else {
             throw ViewerRefusal(.notFound, "there is no camera named \(request.camera)")
         }
         guard !isShuttingDown else {
             throw ViewerRefusal(.unavailable, "the relay is shutting down", retryAfter: 5)
         }
         let viewer: Viewer
-        if let id = request.resume, let known = viewers[id], known.camera === camera, known.control == .page {
+        if let id = request.resume, let known = viewers[id], known.stream === stream, known.control == .page {
             viewer = known
             if let old = viewer.channel { effects.append(.endMessages(viewer: id, channel: old)) }
             viewer.remote = request.remote
@@ -48,10 +48,10 @@ extension RelayShard {
             if let reason = admission.refusal {
                 throw ViewerRefusal(.unavailable, reason, retryAfter: AdmissionControl.retryAfter)
             }
-            let policy = policy(for: camera)
+            let policy = policy(for: stream)
             viewer = Viewer(
                 id: newViewerID(),
-                camera: camera,
+                stream: stream,
                 control: request.control,
                 delivery: request.control == .hls || policy == .hls ? .hls : .webrtc,
                 remote: request.remote,
@@ -59,8 +59,8 @@ extension RelayShard {
                 at: now
             )
             viewers[viewer.id] = viewer
-            camera.unwatchedSince = nil
-            if camera.state == .idle { connect(camera, at: now, into: &effects) }
+            stream.viewers[viewer.id] = viewer
+            say(.joined(viewer: viewer.id), of: stream, to: stream.home, at: now, into: &effects)
         }
         let channel = nextChannel
         nextChannel += 1
@@ -71,17 +71,17 @@ extension RelayShard {
             ended(.controlLost(viewer: viewer.id), at: now)
             remindOfRefuge(viewer, into: &effects)
         }
-        return (viewer.id, channel, effectivePolicy(of: viewer), camera.sourceInfo(at: now))
+        return (viewer.id, channel, effectivePolicy(of: viewer), stream.facts.sourceInfo(at: now))
     }
 
     /// The policy for a camera's viewers: its own, or the relay's.
-    func policy(for camera: Camera) -> DeliveryPolicy {
-        camera.configuration.delivery == .auto ? configuration.delivery : camera.configuration.delivery
+    func policy(for stream: Stream) -> DeliveryPolicy {
+        stream.delivery == .auto ? configuration.delivery : stream.delivery
     }
 
     /// What this viewer may use: a policy binds, an operator's wish comes next.
     func effectivePolicy(of viewer: Viewer) -> DeliveryPolicy {
-        let policy = policy(for: viewer.camera)
+        let policy = policy(for: viewer.stream)
         return policy == .auto ? viewer.requested : policy
     }
 
@@ -93,15 +93,15 @@ extension RelayShard {
         into effects: inout [ShardEffect]
     ) throws(ViewerRefusal) -> String {
         guard let viewer = viewers[id] else { throw ViewerRefusal(.notFound, "this viewer's session is over") }
-        let camera = viewer.camera
-        if policy(for: camera) == .hls {
+        let stream = viewer.stream
+        if policy(for: stream) == .hls {
             // Pages offer before they know; what was never meant to be is no failure.
             if viewer.control != .page {
                 archiveRefusal(of: viewer, "WebRTC is switched off for this camera", cause: nil, at: now)
             }
             throw ViewerRefusal(.policy, "WebRTC is switched off for this camera; use HLS")
         }
-        if camera.reordersPictures {
+        if stream.facts.reordersPictures {
             archiveRefusal(
                 of: viewer,
                 "the camera's pictures are reordered (B-frames)",
@@ -114,15 +114,16 @@ extension RelayShard {
                 "this camera's pictures are reordered (B-frames), which WebRTC cannot show; use HLS"
             )
         }
-        guard !camera.stream.tracks.isEmpty else {
-            let why = camera.reason.isEmpty ? "the camera is not ready" : camera.reason
+        guard !stream.tracks.isEmpty else {
+            let facts = stream.facts
+            let why = facts.reason.isEmpty ? "the camera is not ready" : facts.reason
             archiveRefusal(of: viewer, "the camera has nothing to show yet: \(why)", cause: .camera, at: now)
-            let sentence = camera.state == .live ? "The camera is not ready." : camera.state.sentenceForViewers
+            let sentence = facts.state == .live ? "The camera is not ready." : facts.state.sentenceForViewers
             throw ViewerRefusal(
                 .unavailable,
                 sentence,
-                retryAfter: camera.state.retryAfterForViewers,
-                remedy: camera.state.remedyForViewers
+                retryAfter: facts.state.retryAfterForViewers,
+                remedy: facts.state.remedyForViewers
             )
         }
         try makeRoomForSession(of: viewer, at: now, into: &effects)
@@ -130,13 +131,13 @@ extension RelayShard {
         do throws(NegotiationError) {
             peer = try Peer(
                 offer: sdp,
-                tracks: camera.stream.tracks,
+                tracks: stream.tracks,
                 configuration: PeerConfiguration(
                     udpAddresses: configuration.candidates,
                     tcpAddresses: configuration.tcpCandidates,
                     dtls: configuration.certificate,
                     cname: "signalbox",
-                    streamID: camera.name.map { $0 == "/" ? "-" : $0 }.reduce(into: "") { $0.append($1) },
+                    streamID: stream.name.map { $0 == "/" ? "-" : $0 }.reduce(into: "") { $0.append($1) },
                     ntpAtZero: configuration.clock.ntpAtZero
                 ),
                 continuing: earlierQuality(of: viewer, at: now),
@@ -144,7 +145,7 @@ extension RelayShard {
                 using: &random
             )
         } catch {
-            log(.warning, "WebRTC refused: \(error.problem)", camera: camera.name, viewer: id, at: now)
+            log(.warning, "WebRTC refused: \(error.problem)", camera: stream.name, viewer: id, at: now)
             archiveRefusal(of: viewer, error.problem, remedy: error.way, cause: error.cause, at: now)
             let text = [error.problem, error.remedy].compactMap { $0 }.joined(separator: " ")
             switch error.httpStatus {
@@ -163,7 +164,7 @@ extension RelayShard {
         if viewer.switchingTo == nil, viewer.delivery == .hls, viewer.control != .page { viewer.delivery = .webrtc }
         viewersByUfrag[peer.localUfrag] = viewer
         effects.append(.claim(ufrag: peer.localUfrag))
-        soundWanted(of: camera, at: now, into: &effects)
+        updateDemand(for: stream, at: now, into: &effects)
         schedule(viewer)
         return peer.answer
     }
@@ -249,7 +250,7 @@ extension RelayShard {
             log(
                 isFallback ? .warning : .info,
                 "now plays \(playing == .hls ? "HLS" : "WebRTC")\(reason)",
-                camera: viewer.camera.name,
+                camera: viewer.stream.name,
                 viewer: id,
                 lasting: isFallback ? .fallback(viewer: id) : nil,
                 at: now
@@ -300,9 +301,10 @@ extension RelayShard {
             viewer.channel = nil
         }
         viewers[viewer.id] = nil
+        viewer.stream.viewers[viewer.id] = nil
         ended(.fallback(viewer: viewer.id), at: now)
         ended(.controlLost(viewer: viewer.id), at: now)
-        cancelHLS(of: viewer, into: &effects)
+        say(.left(viewer: viewer.id), of: viewer.stream, to: viewer.stream.home, at: now, into: &effects)
     }
 
     /// Ends a viewer's WebRTC session.
@@ -322,7 +324,7 @@ extension RelayShard {
         guard viewers[viewer.id] === viewer, viewer.channel != nil else { return nil }
         if viewer.requested == .hls { return "asked by the operator" }
         if let refuge = viewer.refuge, refuge.returnAt != nil { return refuge.reason }
-        return policy(for: viewer.camera) == .hls ? "the delivery policy" : nil
+        return policy(for: viewer.stream) == .hls ? "the delivery policy" : nil
     }
 
     private func forgetPeer(
@@ -341,7 +343,7 @@ extension RelayShard {
         }
         archive(status, of: viewer, end, at: now)
         viewer.earlierQuality = (status.quality, now)
-        viewer.camera.stream.unsubscribe(viewer)
+        viewer.stream.unsubscribe(viewer)
         viewer.bytesOfEarlierPeers += status.bytesSent
         viewer.peer = nil
         viewer.isSubscribed = false
@@ -350,6 +352,7 @@ extension RelayShard {
         viewer.paths = []
         for ufrag in viewer.retiredUfrags + [peer.localUfrag] { release(ufrag, into: &effects) }
         viewer.retiredUfrags = []
+        updateDemand(for: viewer.stream, at: now, into: &effects)
     }
 }
 
@@ -391,16 +394,17 @@ extension RelayShard {
                 viewer.clockToldAt = nil
                 viewer.peerReadyAt = now
                 viewer.isSubscribed = true
-                viewer.camera.stream.subscribe(viewer, at: now)
+                viewer.stream.subscribe(viewer, at: now)
+                updateDemand(for: viewer.stream, at: now, into: &effects)
                 tellQuality(to: viewer, into: &effects)
             case .keyframeWanted:
                 // A camera cannot be asked over RTSP; the cache answers, or the next keyframe does.
-                _ = viewer.camera.stream.refresh(viewer, at: now)
+                _ = viewer.stream.refresh(viewer, at: now)
             case .closed(let reason):
                 forgetPeer(of: viewer, .peer(reason), at: now, into: &effects)
                 // A client that says goodbye is no event, by whatever channel its goodbye is the first to arrive.
                 if reason != .closedByClient {
-                    log(.info, "WebRTC ended: \(reason.text)", camera: viewer.camera.name, viewer: viewer.id, at: now)
+                    log(.info, "WebRTC ended: \(reason.text)", camera: viewer.stream.name, viewer: viewer.id, at: now)
                 }
                 if viewer.control == .whep {
                     end(viewer, reason: reason.text, retryAfter: nil, at: now, into: &effects)
@@ -441,7 +445,7 @@ extension RelayShard {
         log(
             .warning,
             "control connection lost without a goodbye",
-            camera: viewer.camera.name,
+            camera: viewer.stream.name,
             viewer: viewer.id,
             lasting: .controlLost(viewer: viewer.id),
             at: now

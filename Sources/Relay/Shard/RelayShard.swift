@@ -19,6 +19,8 @@ public struct ShardConfiguration: Sendable {
     public var delivery: DeliveryPolicy
     /// The shard's number; part of its viewers' ids.
     public var instance: UInt16
+    /// The numbers of the other shards, which may have viewers of this one's cameras.
+    public var others: [Int]
     /// Whether there is a program that converts sound between codecs.
     public var convertsSound: Bool
     /// Sessions at one time that were answered and have yet to connect.
@@ -32,6 +34,7 @@ public struct ShardConfiguration: Sendable {
         clock: RelayClock,
         delivery: DeliveryPolicy,
         instance: UInt16,
+        others: [Int] = [],
         convertsSound: Bool = false,
         pendingLimit: Int = 256
     ) {
@@ -41,12 +44,16 @@ public struct ShardConfiguration: Sendable {
         self.clock = clock
         self.delivery = delivery
         self.instance = instance
+        self.others = others
         self.convertsSound = convertsSound
         self.pendingLimit = pendingLimit
     }
 }
 
-/// Some of the relay's cameras with their streams and viewers, on one event loop.
+/// Some of the relay's cameras and some of its viewers, on one event loop.
+///
+/// A viewer may watch a camera of another shard: the two shards then tell each other what they need to know
+/// (``ShardMessage``), and packets come as batches, one for all viewers here.
 ///
 /// Does no I/O: inputs come with the time they arrived, effects are appended to a list, datagrams for viewers to
 /// ``outgoing``. Not `Sendable`; the shell that drives it keeps it on its loop.
@@ -62,6 +69,8 @@ public final class RelayShard {
     public var flush: (inout DatagramQueue) -> Void = { _ in }
 
     var cameras: [String: Camera] = [:]
+    /// Every camera's media as it is here, those of other shards' cameras included.
+    var streams: [String: Stream] = [:]
     var viewers: [String: Viewer] = [:]
     var viewersByUfrag: [String: Viewer] = [:]
     var viewersByPath: [FiveTuple: Viewer] = [:]
@@ -72,6 +81,7 @@ public final class RelayShard {
     var nextChannel: UInt64 = 1
     var nextTicket: UInt64 = 1
     var nextProcess: UInt64 = 1
+    var nextAttachment: UInt64 = 1
     var isShuttingDown = false
     /// Addresses at which our TURN server turned somebody away who is no viewer that we know, the newest last.
     var turnRefusals: [TURNRefusal] = []
@@ -124,6 +134,7 @@ public final class RelayShard {
     public func handleTimeout(at now: Instant, into effects: inout [ShardEffect]) {
         for camera in cameraDeadlines.takeDue(at: now) where cameras[camera.name] === camera {
             handleTimeout(of: camera, at: now, into: &effects)
+            publish(camera, into: &effects)
             cameraDeadlines.schedule(camera)
         }
         for viewer in viewerDeadlines.takeDue(at: now) {
@@ -136,7 +147,9 @@ public final class RelayShard {
             watchQuality(at: now, into: &effects)
             expireViewers(at: now, into: &effects)
             expireHLS(at: now, into: &effects)
+            watchDemand(at: now, into: &effects)
             watchSound(at: now, into: &effects)
+            for camera in cameras.values { publish(camera, into: &effects) }
             operations.removeAll { $0.endedAt.map { now - $0 > Operation.visibleAfterEnd } ?? false }
         }
         advanceOperations(at: now, into: &effects)
@@ -151,6 +164,12 @@ public final class RelayShard {
 
     /// Whether the viewer is this shard's.
     public func owns(viewer: String) -> Bool { viewers[viewer] != nil }
+
+    /// Viewers that this shard has.
+    public var viewerCount: Int { viewers.count }
+
+    /// The shard's number.
+    var number: Int { Int(configuration.instance) }
 
     /// Says goodbye to cameras and viewers.
     public func shutdown(at now: Instant, into effects: inout [ShardEffect]) {

@@ -34,6 +34,8 @@ public enum ShardEffect: Sendable {
     case stopSound(camera: String, process: UInt64)
     /// The answer to an HLS request that had to wait.
     case hlsResponse(ticket: UInt64, HLSResponse)
+    /// Give the message to the shard of that number. What is said to one shard arrives in order.
+    case post(ShardMessage, to: Int)
 }
 
 /// Why a camera's connection could not be opened or ended.
@@ -50,25 +52,4 @@ public enum ConnectionFailure: Error, Sendable, Equatable {
     case tls(String)
     /// Anything else; the text is the system's.
     case other(String)
-}
-
-/// What a shard has to contribute to the next snapshot.
-public struct ShardSnapshot: Sendable {
-    /// The shard's cameras.
-    public var cameras: [CameraSnapshot] = []
-    /// Their viewers.
-    public var viewers: [ViewerSnapshot] = []
-    /// Their candidate pairs.
-    public var pairs: [PairSnapshot] = []
-    /// Their HLS streams.
-    public var hls: [HLSSnapshot] = []
-    /// Their operations.
-    public var operations: [OperationSnapshot] = []
-    /// Bits per second from cameras.
-    public var bitrateIn = 0.0
-    /// Bits per second to viewers.
-    public var bitrateOut = 0.0
-
-    /// Creates an empty contribution.
-    public init() {}
 }

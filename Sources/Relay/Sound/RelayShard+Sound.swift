@@ -19,7 +19,8 @@ extension RelayShard {
         carryOut(orders, for: camera, into: &effects)
         if let packets = result?.packets, !packets.isEmpty {
             var admitted: [StreamPacket] = []
-            camera.stream.admit(packets, into: &admitted)
+            camera.numbering.admit(packets, kinds: camera.stream.kinds, into: &admitted)
+            camera.stream.take(admitted[...])
             deliver(admitted, of: camera, at: now, into: &effects)
         }
         if let failure = result?.failure { soundFailed(failure, of: camera, at: now, into: &effects) }
@@ -65,22 +66,14 @@ extension RelayShard {
 
     /// Somebody has come who may want the camera's converted sound: does not wait for the next look around.
     func soundWanted(of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) {
-        guard camera.sound != nil, listensByHLS(to: camera, at: now) || viewers.values.contains(where: listens) else {
-            return
-        }
+        guard camera.sound != nil, camera.audience.wantsSound || listensByHLS(to: camera, at: now) else { return }
         needSound(of: camera, at: now, into: &effects)
-
-        func listens(_ viewer: Viewer) -> Bool { viewer.camera === camera && listensByWebRTC(viewer) }
     }
 
     /// Starts and ends processes by who listens.
     func watchSound(at now: Instant, into effects: inout [ShardEffect]) {
-        var listened: Set<ObjectIdentifier> = []
-        for viewer in viewers.values where listensByWebRTC(viewer) { listened.insert(ObjectIdentifier(viewer.camera)) }
         for camera in cameras.values where camera.sound != nil {
-            if listened.contains(ObjectIdentifier(camera)) || listensByHLS(to: camera, at: now) {
-                needSound(of: camera, at: now, into: &effects)
-            }
+            soundWanted(of: camera, at: now, into: &effects)
             var orders: [SoundWorker.Order] = []
             let failure = camera.sound?.watch(using: &random, at: now, into: &orders)
             carryOut(orders, for: camera, into: &effects)
@@ -104,13 +97,8 @@ extension RelayShard {
         carryOut(orders, for: camera, into: &effects)
     }
 
-    private func listensByWebRTC(_ viewer: Viewer) -> Bool {
-        guard let track = viewer.camera.sound?.track else { return false }
-        return viewer.peer?.sends(streamTrack: track) ?? false
-    }
-
     private func listensByHLS(to camera: Camera, at now: Instant) -> Bool {
-        guard let hls = camera.stream.hls, hls.muxer.audioTrack == camera.sound?.track else { return false }
+        guard let hls = camera.hls, hls.muxer.audioTrack == camera.sound?.track else { return false }
         return !hls.waiting.isEmpty || now - hls.lastRequestAt < Self.playlistPatience
     }
 
@@ -125,6 +113,7 @@ extension RelayShard {
                 effects.append(.stopSound(camera: camera.name, process: process))
             }
         }
+        camera.noteSound()
     }
 
     private func soundFailed(

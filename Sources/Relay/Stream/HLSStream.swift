@@ -21,6 +21,7 @@ final class HLSStream {
     /// Creates the stream and feeds it the cached GOP, so that the first request finds a picture.
     init(
         stream: Stream,
+        firstSequence: Int,
         prefix: String,
         wallClockAtZero: Int64,
         frameInterval: Duration?,
@@ -30,7 +31,7 @@ final class HLSStream {
         var configuration = HLSConfiguration(prefix: prefix, wallClockAtZero: wallClockAtZero)
         configuration.frameInterval = frameInterval
         configuration.keyframeInterval = keyframeInterval
-        configuration.firstMediaSequenceNumber = stream.firstHLSSequence
+        configuration.firstMediaSequenceNumber = firstSequence
         muxer = try HLSMuxer(tracks: stream.tracks, configuration: configuration, at: now)
         lastRequestAt = now
         if stream.cache.isUsable { _ = append(stream.cache.packets, isVideo: stream.isVideo, at: now) }
@@ -67,6 +68,11 @@ final class HLSStream {
         return isChanged
     }
 
+    /// How the stream is cut; `nil` before anything is published.
+    var pace: HLSPace? {
+        muxer.targetDuration.map { HLSPace(isLowLatency: muxer.isLowLatency, targetDuration: $0) }
+    }
+
     /// The camera's connection ended: what is held back is published, a discontinuity follows.
     func interrupt(at now: Instant) {
         depacketizer.reset()
@@ -78,6 +84,7 @@ final class HLSStream {
 struct PendingHLSRequest {
     let request: HLSRequest
     let camera: Camera
-    let viewer: Viewer?
+    /// The viewer's id, where it is one of the camera's.
+    let viewer: String?
     let deadline: Instant
 }

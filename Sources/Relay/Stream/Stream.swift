@@ -1,36 +1,46 @@
-import HLS
 import Media
 import WebRTC
 import Wire
 
-/// A camera's live media and everybody who gets it.
+/// A camera's live media on one loop, and everybody there who gets it.
 ///
-/// Outlives the camera's connections: track sequence numbers and the timeline go on over a restart, so that viewers
-/// need no renegotiation. Confined to its shard's loop.
+/// Every shard has one for every camera. The one at the camera's shard, its home, is fed by the camera; the others by
+/// batches from there, while somebody wants them. Outlives the camera's connections. Confined to its shard's loop.
 final class Stream {
-    /// The tracks' formats; index is ``StreamPacket/track``. Empty before the first DESCRIBE.
-    private(set) var tracks: [TrackFormat] = [] {
+    /// The camera's name.
+    let name: String
+    /// The delivery that is configured for the camera.
+    let delivery: DeliveryPolicy
+    /// The number of the shard that has the camera.
+    let home: Int
+
+    /// What is known of the camera; away from home, what home last said.
+    var facts: StreamFacts {
         didSet {
-            kinds = tracks.map(\.codec.kind)
+            isChanged = true
+            guard facts.tracks != oldValue.tracks else { return }
+            kinds = facts.tracks.map(\.codec.kind)
             hasVideo = kinds.contains(.video)
         }
     }
+    /// At home: the facts changed since the other shards were told.
+    var isChanged = false
+    /// At home: what the others were last told.
+    var published: StreamFacts
     private(set) var hasVideo = false
     /// The tracks' kinds, looked at for every packet.
-    private var kinds: [TrackKind?] = []
+    private(set) var kinds: [TrackKind?] = []
     private(set) var cache = GOPCache()
+    private var meter = StreamRateMeter()
+
+    /// Everybody on this loop who watches the camera, by whatever delivery.
+    var viewers: [String: Viewer] = [:]
     /// WebRTC viewers whose peers take media.
     private(set) var subscribers: [Subscriber] = []
-    /// The HLS stream, while somebody asks for it.
-    var hls: HLSStream?
-    /// Where the next HLS stream begins to number its segments: players that paused must not see numbers go back.
-    private(set) var firstHLSSequence = 0
-
-    private var meter = StreamRateMeter()
-    private var nextSequence: [UInt64] = []
-    private var isInterrupted: [Bool] = []
-    /// Video is withheld after a (re)start until it can be decoded.
-    private var awaitsKeyframe = true
+    /// What home was last told that the viewers here need.
+    var demand = StreamDemand()
+    /// Away from home: batches come in.
+    private(set) var isAttached = false
 
     /// A WebRTC viewer that takes media.
     struct Subscriber {
@@ -39,67 +49,56 @@ final class Stream {
         var awaitsKeyframe: Bool
     }
 
+    init(name: String, delivery: DeliveryPolicy, home: Int, facts: StreamFacts = StreamFacts()) {
+        self.name = name
+        self.delivery = delivery
+        self.home = home
+        self.facts = facts
+        published = facts
+    }
+
+    /// The tracks' formats.
+    var tracks: [TrackFormat] { facts.tracks }
+
     /// Whether the index is a video track.
     func isVideo(_ track: Int) -> Bool { kinds.indices.contains(track) && kinds[track] == .video }
 
-    /// The camera described its tracks, at first or after a restart.
-    ///
-    /// - Returns: Whether codecs changed, so that viewers must negotiate anew.
-    func describe(_ formats: [TrackFormat]) -> Bool {
-        let isChange = !tracks.isEmpty && tracks.map(\.codec) != formats.map(\.codec)
-        tracks = formats
-        if nextSequence.count < formats.count {
-            nextSequence += [UInt64](repeating: 0, count: formats.count - nextSequence.count)
-        }
-        return isChange
-    }
+    // MARK: Media
 
-    /// New parameter sets came in band.
-    func update(_ format: TrackFormat, track: Int) {
-        guard tracks.indices.contains(track) else { return }
-        tracks[track] = format
-    }
-
-    /// The camera's connection ended: what comes next does not continue what came before.
-    func interrupt() {
-        cache.removeAll()
-        awaitsKeyframe = true
-        isInterrupted = [Bool](repeating: true, count: tracks.count)
-    }
-
-    /// Ends the HLS stream.
-    func closeHLS(at now: Instant) {
-        if let last = hls?.muxer.status(at: now).segments.last?.mediaSequenceNumber {
-            // One above the open segment, which may not be listed.
-            firstHLSSequence = last + 2
-        }
-        hls = nil
-    }
-
-    /// Takes in packets of one track in order: numbers them, withholds what cannot be decoded, fills the cache.
-    ///
-    /// - Parameter admitted: Receives what may be delivered.
-    func admit(_ packets: [StreamPacket], into admitted: inout [StreamPacket]) {
-        for var packet in packets where kinds.indices.contains(packet.track) {
+    /// Takes in the next packets: counts them and fills the cache.
+    func take(_ packets: ArraySlice<StreamPacket>) {
+        for packet in packets {
             let isVideo = isVideo(packet.track)
-            if isVideo, awaitsKeyframe {
-                guard packet.startsKeyframe else { continue }
-                awaitsKeyframe = false
-            }
-            packet.sequence = nextSequence[packet.track]
-            nextSequence[packet.track] += 1
-            if isInterrupted.indices.contains(packet.track), isInterrupted[packet.track] {
-                isInterrupted[packet.track] = false
-                packet.followsGap = true
-            }
             meter.add(packet, isVideo: isVideo, at: packet.arrival)
             cache.append(packet, kind: isVideo ? .video : .audio)
-            admitted.append(packet)
         }
+    }
+
+    /// The camera's connection ended.
+    func interrupt() { cache.removeAll() }
+
+    /// Away from home: begins where home is. Who waits for a picture is shown one.
+    func attach(_ cache: GOPCache, at now: Instant) {
+        isAttached = true
+        self.cache = cache
+        meter = StreamRateMeter()
+        guard cache.isUsable else { return }
+        for index in subscribers.indices where subscribers[index].awaitsKeyframe {
+            subscribers[index].awaitsKeyframe = false
+            subscribers[index].viewer.peer?.replay(cache.packets, at: now)
+        }
+    }
+
+    /// Away from home: nobody here wants the media any more.
+    func detach() {
+        isAttached = false
+        cache.removeAll()
     }
 
     /// What the stream needs on the wire, by rung of the quality ladder; `nil` before it has been watched for seconds.
     func rates(at now: Instant) -> StreamRates? { meter.rates(at: now) }
+
+    // MARK: Subscribers
 
     /// A peer is ready for media: it is shown the cached GOP, and live packets from now on.
     func subscribe(_ viewer: Viewer, at now: Instant) {
@@ -120,7 +119,7 @@ final class Stream {
     /// The viewer takes no more media by WebRTC.
     func unsubscribe(_ viewer: Viewer) { subscribers.removeAll { $0.viewer === viewer } }
 
-    /// Hands admitted packets to every subscriber, one batch each.
+    /// Hands packets that were taken in to every subscriber, one batch each.
     ///
     /// - Parameter flush: Called between viewers, so that the datagrams of a keyframe for hundreds of them leave while
     ///   they are still in the processor's cache.

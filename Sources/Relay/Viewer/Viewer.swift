@@ -4,7 +4,8 @@ import Wire
 /// Somebody watching, by whatever delivery. A passive record confined to its shard's loop.
 final class Viewer: Scheduled {
     let id: String
-    let camera: Camera
+    /// The camera it watches, on this loop.
+    let stream: Stream
     let control: ControlChannel
     let joinedAt: Instant
     var remote: IPAddress
@@ -84,6 +85,8 @@ final class Viewer: Scheduled {
     /// from where it began, so it is at least this far behind live.
     var hlsJoinedBehind: Duration?
     var hlsFetchedBehind: Duration?
+    /// How the stream that it fetched from is cut.
+    var hlsPace: HLSPace?
     var hlsScheme = "https"
 
     /// Bytes sent by any delivery.
@@ -96,7 +99,7 @@ final class Viewer: Scheduled {
 
     init(
         id: String,
-        camera: Camera,
+        stream: Stream,
         control: ControlChannel,
         delivery: Delivery,
         remote: IPAddress,
@@ -104,7 +107,7 @@ final class Viewer: Scheduled {
         at now: Instant
     ) {
         self.id = id
-        self.camera = camera
+        self.stream = stream
         self.control = control
         self.delivery = delivery
         self.remote = remote
@@ -134,11 +137,8 @@ final class Viewer: Scheduled {
     /// Whether it gives no sign of life any more, though it has not been let go yet.
     func isGone(at now: Instant) -> Bool {
         guard channel == nil else { return false }
-        if let peer {
-            let heard = peer.status.lastHeard ?? joinedAt
-            return now - max(heard, lastSignOfLife) > Self.goneAfter
-        }
-        return now - lastSignOfLife > Self.goneAfter
+        let heard = peer.map { max($0.lastHeard, lastSignOfLife) } ?? lastSignOfLife
+        return now - heard > Self.goneAfter
     }
 
     /// Longer than the pauses of a player that fetches whole segments, and of a WebRTC client's consent checks.
@@ -148,6 +148,30 @@ final class Viewer: Scheduled {
     func controlLost(at now: Instant) -> Duration? {
         guard control == .page, channel == nil else { return nil }
         return channelClosedAt.map { now - $0 }
+    }
+
+    /// Takes note of something it asked for or got by HLS.
+    func note(_ activity: HLSActivity) {
+        if let pace = activity.pace { hlsPace = pace }
+        switch activity.kind {
+        case .request(let scheme):
+            requestedHLS(at: activity.at)
+            hlsScheme = scheme
+            return
+        case .playlist(isMedia: false): break
+        case .playlist(isMedia: true):
+            if firstHLSPlaylistAt == nil { firstHLSPlaylistAt = activity.at }
+        case .media(let age):
+            lastHLSMediaAt = activity.at
+            if firstHLSMediaAt == nil { firstHLSMediaAt = activity.at }
+            if let age {
+                if hlsJoinedBehind == nil { hlsJoinedBehind = age.start }
+                hlsFetchedBehind = age.end
+            }
+        }
+        hlsBytes += UInt64(activity.byteCount)
+        sent.add(activity.byteCount, at: activity.at)
+        sentInSegments.add(activity.byteCount, at: activity.at)
     }
 
     /// Counts what its peer has sent since the last call.
