@@ -18,6 +18,15 @@ public struct H264ParameterSets: Equatable, Sendable {
         parsed = try H264SequenceParameterSet(parsing: sps)
     }
 
+    /// Whether the picture is described as by `other`, though the sets may have other numbers: encoders may give them
+    /// new ones with every keyframe.
+    public func differsOnlyInNumbers(from other: H264ParameterSets) -> Bool {
+        guard sps != other.sps else { return false }
+        var renumbered = parsed
+        renumbered.identifier = other.parsed.identifier
+        return renumbered == other.parsed
+    }
+
     /// The RFC 6381 codec string, such as `avc1.42c01f`.
     public var codecString: String {
         "avc1." + [parsed.profileIDC, parsed.constraintFlags, parsed.levelIDC].hexadecimal

@@ -66,12 +66,11 @@ extension H264Repacketizer {
         guard let header = unit.first else { return }
         switch H264NALUnitType(header: header) {
         case .slice, .idrSlice:
-            let first = unit.dropFirst().first
-            guard first != nil, unit.count <= maximumUnit else {
+            guard unit.count > 1, unit.count <= maximumUnit else {
                 statistics.droppedUnits &+= 1
                 return
             }
-            if beginSlice(header: header, firstByte: first, context, into: &packets, notices: &notices) {
+            if beginSlice(header: header, data: unit.dropFirst(), context, into: &packets, notices: &notices) {
                 send(unit, header, context, into: &packets)
             }
         case .sps, .pps:
@@ -147,7 +146,7 @@ extension H264Repacketizer {
             unit.bytes.append(contentsOf: data)
             return
         }
-        guard beginSlice(header: header, firstByte: data.first, context, into: &packets, notices: &notices) else {
+        guard beginSlice(header: header, data: data, context, into: &packets, notices: &notices) else {
             return
         }
         startStreaming(header, context)

@@ -150,16 +150,17 @@ public struct H264Repacketizer: Sendable {
 extension H264Repacketizer {
     /// Announces a slice that is about to go out.
     ///
+    /// - Parameter data: What follows the header byte, as far as it is there yet.
     /// - Returns: Whether it may go out: not before parameter sets are known.
     mutating func beginSlice(
         header: UInt8,
-        firstByte: UInt8?,
+        data: ArraySlice<UInt8>,
         _ context: Context,
         into packets: inout [StreamPacket],
         notices: inout [IngestNotice]
     ) -> Bool {
         // A first_mb_in_slice of 0 is one set bit.
-        let isFirstOfPicture = firstByte.map { $0 & 0x80 != 0 } ?? true
+        let isFirstOfPicture = data.first.map { $0 & 0x80 != 0 } ?? true
         guard sets.areComplete else {
             statistics.droppedUnits &+= 1
             return false
@@ -168,12 +169,15 @@ extension H264Repacketizer {
             if let ended = picture, ended.hasSlices { markers.pictureEnded(withMarker: ended.isEndedOnSlice) }
             let isIDR = H264NALUnitType(header: header) == .idrSlice
             if isIDR { statistics.usesRecoveryPoints = false }
-            beginPicture(isKeyframe: isIDR || joinsHere(context, &notices), context, &packets, &notices)
+            let isKeyframe = isIDR || joinsHere(context, &notices)
+            if isKeyframe { sets.select(for: data) }
+            beginPicture(isKeyframe: isKeyframe, context, &packets, &notices)
         } else if picture?.isEnded == true, !isFirstOfPicture {
             markers.sawPrematureMarker()
             picture?.isEnded = false
         } else if H264NALUnitType(header: header) == .idrSlice, picture?.isKeyframe == false {
             // Another picture with the timestamp of the one before it.
+            sets.select(for: data)
             beginPicture(isKeyframe: true, context, &packets, &notices)
         }
         statistics.trustsMarkers = markers.areTrusted
@@ -199,8 +203,9 @@ extension H264Repacketizer {
         _ notices: inout [IngestNotice]
     ) {
         if let current = sets.current, current != parameterSets {
+            let isNews = parameterSets.map { !current.differsOnlyInNumbers(from: $0) } ?? true
             parameterSets = current
-            notices.append(.parameterSetsChanged(current))
+            if isNews { notices.append(.parameterSetsChanged(current)) }
         }
         if parameterSets?.parsed.mayReorder == true { reportReordering(observed: false, &notices) }
         if let last = statistics.lastKeyframe, let began = keyframeBegan {

@@ -32,6 +32,9 @@ AUDIO = {
 VIDEO = {
     "h264": "x264enc tune=zerolatency speed-preset=ultrafast bitrate={bitrate} key-int-max={gop} bframes=0 "
     "! video/x-h264,profile=constrained-baseline ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    # Parameter sets get new numbers with every keyframe, and all that ever were are sent again.
+    "renumbered": "openh264enc gop-size={gop} bitrate={bitrate}000 rate-control=bitrate "
+    "! video/x-h264,profile=constrained-baseline ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1",
     # Every second picture is one that no other refers to.
     "layered": "appsrc name=layers is-live=true do-timestamp=true format=time "
     "caps=video/x-h264,stream-format=byte-stream,alignment=au "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 
@@ -57,6 +58,28 @@ def test_wrong_path_is_named(start) -> None:
     seen = relay.wait_for_camera("yard", "retrying")
     assert "path" in seen["reason"] or "404" in seen["reason"]
     assert seen["remedy"]
+
+
+def test_a_camera_that_numbers_its_parameter_sets_anew_with_every_keyframe_is_seen(start, chromium) -> None:
+    """OpenH264 does so by default; GStreamer's payloader sends all there ever were, in the order of their numbers."""
+    camera = start.gstreamer(video="renumbered", gop=12)
+    relay = start.relay({"yard": {"source": camera.url}})
+    relay.wait_for_camera("yard")
+    # A number comes round again after 32 keyframes.
+    eventually(lambda: relay.camera("yard")["uptime"] > 18, 30, "the camera has been live for a while")
+    page = Watching(chromium, f"{relay.page}/yard")
+    viewer = page.wait_until_playing("webrtc")["viewer"]
+    before = page.frames()
+    time.sleep(3)
+    assert page.frames() - before > 60, "pictures are decoded from every keyframe on"
+    page.wait_until_moving()
+    assert relay.ctl("switch", viewer, "hls", "--wait")["outcome"] == "succeeded"
+    page.wait_until_playing("hls")
+    before = page.frames()
+    time.sleep(3)
+    assert page.frames() - before > 50
+    page.wait_until_moving()
+    assert not page.problems, page.problems
 
 
 def test_unsupported_codec_is_named(start) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
+import signal
 import urllib.request
 from typing import Any
 
+from browser import Watching
 from harness import Relay, eventually, report
 from test_clients import insecure
 from test_switching import camera_configuration
@@ -61,6 +65,38 @@ def test_a_bare_client_that_never_checks(start) -> None:
     console.press("4")
     console.press("e")
     console.wait_for("offer answered, the client never checked")
+
+
+def test_a_killed_browser_is_told_of_at_once(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    page = Watching(chromium, f"{relay.page}/clock")
+    viewer = page.wait_until_playing("webrtc")["viewer"]
+    eventually(lambda: (relay.viewers()[0].get("score") or {}).get("value", 0) > 90, 10, "it is well")
+
+    # A short id will do, and a switch to what it plays does nothing but say so.
+    result = relay.ctl("switch", viewer[:9], "webrtc", "--wait")
+    assert result["outcome"] == "succeeded" and result["result"].startswith("already plays WebRTC"), result
+
+    processes = chromium.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process["id"], signal.SIGKILL)
+
+    def lost() -> Any:
+        (seen,) = relay.viewers()
+        return seen if seen.get("controlLost") is not None else None
+
+    seen = eventually(lost, 2, "the lost control connection is told")
+    assert seen["why"].startswith("control connection lost, waiting for it to come back")
+    assert seen.get("score") is None, "nobody says how it fares"
+    event = eventually(
+        lambda: next((e for e in relay.ctl("events") if "control connection lost" in e["text"]), None), 6, "an event"
+    )
+    assert event["viewer"] == viewer and event.get("endedAt") is None
+    eventually(lambda: not relay.viewers(), 45, "it is let go")
+    assert relay.ctl("pairs", "--viewer", "v9nosuch", check=False)["outcome"] == "refused"
 
 
 def test_aiortc_with_a_wrong_fingerprint(start) -> None:
