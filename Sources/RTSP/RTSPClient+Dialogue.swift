@@ -200,7 +200,7 @@ extension RTSPClient {
         do throws(SDPError) {
             description = try SessionDescription(parsing: String(decoding: response.body, as: UTF8.self))
         } catch {
-            fail(.malformed(error.explanation), into: &effects)
+            fail(.malformed("its session description \(error.fault)"), into: &effects)
             return
         }
         let base = ControlBase(

@@ -1,5 +1,4 @@
 import Media
-import SDP
 import Wire
 
 /// Transports, packets and holes.
@@ -150,19 +149,6 @@ extension RTSPClient {
         if start.starts(with: "SSH-".utf8) { return "it speaks SSH" }
         if isTLSAlert { return "it speaks TLS" }
         return "it sent \"\(printable(String(decoding: start, as: UTF8.self), limit: 24))\""
-    }
-}
-
-extension SDPError {
-    /// For messages.
-    var explanation: String {
-        switch self {
-        case .tooLarge(let bytes): "a session description of \(bytes) bytes"
-        case .tooManyLines: "a session description of more than \(SessionDescription.maximumLines) lines"
-        case .tooManyMedia: "a session description with more than \(SessionDescription.maximumMedia) media"
-        case .containsNUL: "a session description with a NUL byte"
-        case .notSDP: "its answer to DESCRIBE is no session description"
-        }
     }
 }
 

@@ -107,7 +107,7 @@ public enum RTSPFailure: Error, Equatable, Sendable {
         case .timeout, .stalled: "Check the camera's load and the network; restart the camera if it stays."
         case .connectionClosedByCamera:
             "Check how many clients the camera serves and whether it restarts; the relay reconnects by itself."
-        case .malformed: "Update the camera's firmware; `signalbox probe` shows what it sends."
+        case .malformed: "Update the camera's firmware, or restart the camera."
         }
     }
 

@@ -10,6 +10,17 @@ public enum SDPError: Error, Equatable, Sendable {
     case containsNUL
     /// Neither a `v=` nor an `m=` line: this is something else.
     case notSDP
+
+    /// What is wrong, as the rest of a sentence that begins with what was read: `has more than 2048 lines`.
+    public var fault: String {
+        switch self {
+        case .tooLarge: "is larger than \(SessionDescription.maximumBytes) bytes"
+        case .tooManyLines: "has more than \(SessionDescription.maximumLines) lines"
+        case .tooManyMedia: "has more than \(SessionDescription.maximumMedia) m-lines"
+        case .containsNUL: "contains a NUL byte"
+        case .notSDP: "has neither a v= nor an m= line"
+        }
+    }
 }
 
 /// A session description (RFC 8866): what a camera offers, or one side of a WebRTC negotiation.

@@ -35,7 +35,7 @@ public enum NegotiationError: Error, Equatable, Sendable {
     /// A sentence for whoever reads the answer.
     public var problem: String {
         switch self {
-        case .malformed(let error): "The offer is not usable SDP: \(error.problem)."
+        case .malformed(let error): "The offer is not usable SDP: it \(error.fault)."
         case .missing(let part): "The offer has no valid \(part)."
         case .unsupported(let what): "The offer asks for \(what)."
         case .nothingToReceive: "The offer has no m-line that receives."
@@ -61,19 +61,6 @@ public enum NegotiationError: Error, Equatable, Sendable {
         case .unsupportedVideo: "Play this camera by HLS, or set the camera to H.264."
         case .nothingToSend: "Offer an m-line for what the camera sends, or play it by HLS."
         case .streamNotReady: "Try again in a second."
-        }
-    }
-}
-
-extension SDPError {
-    /// For sentences.
-    fileprivate var problem: String {
-        switch self {
-        case .tooLarge: "it is larger than \(SessionDescription.maximumBytes) bytes"
-        case .tooManyLines: "it has more than \(SessionDescription.maximumLines) lines"
-        case .tooManyMedia: "it has more than \(SessionDescription.maximumMedia) m-lines"
-        case .containsNUL: "it contains a NUL byte"
-        case .notSDP: "it has neither a v= nor an m= line"
         }
     }
 }

@@ -8,7 +8,8 @@ import Wire
 @Suite struct ICEServerListTests {
     private func servers(
         advertise: [String] = [],
-        port: UInt16 = 8_189,
+        media: String = ":8189",
+        turn: String? = nil,
         host: String = "203.0.113.10",
         tlsPort: UInt16? = 443
     ) throws -> [ICEServer] {
@@ -18,8 +19,8 @@ import Wire
             ),
             validity: .seconds(24 * 3_600),
             advertise: try advertise.map { try #require(IPAddress($0)) },
-            port: port,
-            mediaPort: 8_189
+            media: try ListenAddress(parsing: media),
+            turn: try turn.map { text throws(NodeError) in try ListenAddress(parsing: text) }
         )
         return list.servers(for: "v00abc", host: host, tlsPort: tlsPort, unixTime: 1_800_000_000)
     }
@@ -31,9 +32,23 @@ import Wire
     }
 
     @Test func `a port of its own serves STUN and TURN by UDP and TCP`() throws {
-        let urls = try servers(port: 3_478, tlsPort: nil).map(\.urls)
+        let urls = try servers(turn: ":3478", tlsPort: nil).map(\.urls)
         let relays = ["turn:203.0.113.10:3478?transport=udp", "turn:203.0.113.10:3478?transport=tcp"]
         #expect(urls == [["stun:203.0.113.10:3478"], relays])
+    }
+
+    @Test func `the customary port on an address of its own is named by that address`() throws {
+        let (media, turn) = ("203.0.113.10:8189", "203.0.113.11:8189")
+        let urls = try servers(media: media, turn: turn, tlsPort: nil).flatMap(\.urls)
+        #expect(
+            urls == [
+                "stun:203.0.113.11:8189", "turn:203.0.113.11:8189?transport=udp",
+                "turn:203.0.113.11:8189?transport=tcp",
+            ]
+        )
+        #expect(
+            try servers(media: media, turn: "203.0.113.10:3478", tlsPort: nil).first?.urls == ["stun:203.0.113.10:3478"]
+        )
     }
 
     @Test func `behind a name that may be a proxy's, an advertised address is named, and the name for TLS`() throws {

@@ -4,6 +4,28 @@ import Wire
 @testable import Networking
 
 @Suite struct ListenAddressTests {
+    @Test(arguments: [
+        (":8189", ":8189", true), (":8189", ":3478", false), (":8189", "203.0.113.10:8189", true),
+        ("203.0.113.10:8189", "203.0.113.10:8189", true), ("203.0.113.10:8189", "203.0.113.11:8189", false),
+        ("0.0.0.0:8189", "203.0.113.11:8189", true), ("0.0.0.0:8189", "[2001:db8::1]:8189", false),
+        ("[::]:8189", "[2001:db8::1]:8189", true), (":0", ":0", false),
+    ])
+    func `the same number on different addresses is no clash`(one: String, two: String, clash: Bool) throws {
+        let (one, two) = (try ListenAddress(parsing: one), try ListenAddress(parsing: two))
+        #expect(one.clashes(with: two) == clash && two.clashes(with: one) == clash)
+    }
+
+    @Test func `what listens on loopback is not offered under an address that others know`() throws {
+        let advertised = try #require(IPAddress("203.0.113.10"))
+        for (text, own) in [("127.0.0.1:7", "127.0.0.1:7"), ("[::1]:7", "[::1]:7")] {
+            let candidates = InterfaceAddresses.candidates(
+                for: try ListenAddress(parsing: text),
+                advertise: [advertised]
+            )
+            #expect(candidates.map(\.description) == [own])
+        }
+    }
+
     @Test(arguments: [":8189", "127.0.0.1:8189", "0.0.0.0:0", "[::]:8189", "[2001:db8::1]:65535"])
     func `an address is read and shown alike`(text: String) throws {
         #expect(try ListenAddress(parsing: text).description == text)

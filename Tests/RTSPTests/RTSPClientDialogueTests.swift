@@ -173,10 +173,10 @@ import Wire
     }
 
     @Test(arguments: [
-        ("", "its answer to DESCRIBE is no session description"),
-        ("v=0\n" + String(repeating: "a=x\n", count: 3_000), "a session description of more than 2048 lines"),
-        ("v=0\n" + String(repeating: "m=x\n", count: 500), "a session description with more than 64 media"),
-        (String(repeating: "v", count: 65_537), "a session description of 65537 bytes"),
+        ("", "its session description has neither a v= nor an m= line"),
+        ("v=0\n" + String(repeating: "a=x\n", count: 3_000), "its session description has more than 2048 lines"),
+        ("v=0\n" + String(repeating: "m=x\n", count: 500), "its session description has more than 64 m-lines"),
+        (String(repeating: "v", count: 65_537), "its session description is larger than 65536 bytes"),
     ])
     func `an impossible description ends the session`(body: String, expected: String) throws {
         var camera = try ScriptedCamera { $0.method == .describe ? reply($0, 200, body: body) : goodAnswer($0) }

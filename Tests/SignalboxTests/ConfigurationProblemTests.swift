@@ -80,6 +80,14 @@ struct ConfigurationProblemTests {
             "listen: { media: \":8189\", turn: \":8189\" }\n",
             "s.yml:1:9: listen.turn: is the media port. Choose another port; TURN by TCP is served on the media port anyway."
         ),
+        (
+            "listen: { media: \"203.0.113.10:8189\", turn: \"203.0.113.11:8189\" }\n",
+            "s.yml:1:9: listen.turn: is the media port. Choose another port; TURN by TCP is served on the media port anyway."
+        ),
+        (
+            "viewers: { auth: open, origins: [\"*\"] }\n",
+            "s.yml:1:33: viewers.origins: `*` is no origin of pages. Write scheme, host and port as browsers do, such as https://portal.example."
+        ),
         ("listen: { htps: \":1\" }\n", "s.yml:1:11: listen.htps: is no key of this file. Did you mean `https`?"),
         (
             "nonsense: 1\n",
@@ -128,7 +136,7 @@ struct ConfigurationProblemTests {
         ),
         (
             "viewers: { auth: open, realm: x }\n",
-            "s.yml:1:24: viewers.realm: is no key of this file. Remove it, or use one of: auth."
+            "s.yml:1:24: viewers.realm: is no key of this file. Remove it, or use one of: auth, origins."
         ),
     ])
     func `a mistake is told with place, key, problem and remedy`(text: String, message: String) {

@@ -54,6 +54,14 @@ struct ConfigurationTests {
         #expect(configuration.notices == ["cameras.yard/gate-north.substream is read but not used in this version"])
     }
 
+    @Test func `the customary port may have the media port's number on another address`() throws {
+        let listen = "listen: { media: \"203.0.113.10:8189\", turn: \"203.0.113.11:8189\" }\n"
+        let configuration = try read(listen + "viewers: { auth: open, origins: [https://portal.example] }\n")
+        #expect(configuration.turn?.description == "203.0.113.11:8189")
+        #expect(configuration.media.description == "203.0.113.10:8189")
+        #expect(configuration.origins == ["https://portal.example"])
+    }
+
     @Test func `what is left out has its default, and everything stays on loopback`() throws {
         let configuration = try read("cameras:\n  gate: { source: rtsp://gate/1 }\n")
         #expect(configuration.authorisation == nil)

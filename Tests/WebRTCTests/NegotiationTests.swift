@@ -111,6 +111,7 @@ import Wire
         #expect(refusal(Offers.chrome().replacing("UDP/TLS/RTP/SAVPF", with: "RTP/AVP"))?.httpStatus == 406)
         #expect(refusal(Offers.chrome().replacing("actpass", with: "passive"))?.httpStatus == 406)
         #expect(refusal("hello") == .malformed(.notSDP))
+        #expect(refusal("hello")?.problem == "The offer is not usable SDP: it has neither a v= nor an m= line.")
         #expect(refusal(String(repeating: "a=x\r\n", count: 20_000))?.httpStatus == 413)
         #expect(
             refusal("v=0\r\n" + String(repeating: "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n", count: 500))?.httpStatus == 413

@@ -33,6 +33,9 @@ public enum InterfaceAddresses {
     public static func candidates(for listen: ListenAddress, advertise: [IPAddress]) -> [TransportAddress] {
         var addresses = advertise
         switch listen {
+        case .address(let address) where address.ip.isLoopback:
+            // Nobody outside reaches it, by whatever address.
+            addresses = [address.ip]
         case .address(let address) where !address.ip.isUnspecified:
             addresses.append(address.ip)
         case .address(let address):

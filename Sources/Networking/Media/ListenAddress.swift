@@ -54,6 +54,17 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Whether only one of the two can be had at a time.
+    public func clashes(with other: ListenAddress) -> Bool {
+        guard port == other.port, port != 0 else { return false }
+        switch (self, other) {
+        case (.everywhere, _), (_, .everywhere): return true
+        case (.address(let one), .address(let two)):
+            guard one.ip.isIPv6 == two.ip.isIPv6 else { return false }
+            return one.ip == two.ip || one.ip.isUnspecified || two.ip.isUnspecified
+        }
+    }
+
     /// Whether it takes both families.
     var isEverywhere: Bool { if case .everywhere = self { true } else { false } }
 

@@ -8,10 +8,10 @@ struct ICEServerList: Sendable {
     /// How long credentials are good.
     let validity: Duration
     let advertise: [IPAddress]
-    /// The port of STUN and TURN.
-    let port: UInt16
-    /// The media port, which may be the same.
-    let mediaPort: UInt16
+    /// Where the media port listens.
+    let media: ListenAddress
+    /// Where STUN and TURN are served besides; `nil` for nowhere.
+    let turn: ListenAddress?
 
     /// Servers for `user`.
     ///
@@ -20,7 +20,10 @@ struct ICEServerList: Sendable {
     ///     advertised address goes before it; an address is right as it is.
     ///   - tlsPort: The HTTPS port as the client reached it; `nil` without TURN over TLS.
     func servers(for user: String, host: String, tlsPort: UInt16?, unixTime: Int64) -> [ICEServer] {
-        let own = IPAddress(host) == nil ? advertise.first.map(Self.text) ?? host : Self.text(host)
+        let port = (turn ?? media).port
+        let own =
+            ownAddress.map(Self.text)
+            ?? (IPAddress(host) == nil ? advertise.first.map(Self.text) ?? host : Self.text(host))
         let issued = users.credentials.issue(
             user: users.name(of: user, at: MonotonicClock.now()),
             expiry: unixTime + validity.components.seconds
@@ -30,7 +33,7 @@ struct ICEServerList: Sendable {
         // By UDP the media port is no server for browsers, though it would answer. It carries nothing there that plain
         // ICE to it does not, and libwebrtc, which uses one socket for all, takes everything that comes from a server's
         // address for that server's: its checks of the direct way would never be answered, and media go by TCP.
-        guard port != mediaPort else {
+        guard turn != nil else {
             return [ICEServer(urls: relays, username: issued.username, credential: issued.password)]
         }
         relays.insert("turn:\(own):\(port)?transport=udp", at: 0)
@@ -38,6 +41,15 @@ struct ICEServerList: Sendable {
             ICEServer(urls: ["stun:\(own):\(port)"]),
             ICEServer(urls: relays, username: issued.username, credential: issued.password),
         ]
+    }
+
+    /// The address of the extra port, where it has one that clients can use and the media port has not.
+    private var ownAddress: IPAddress? {
+        guard case .address(let address)? = turn, !address.ip.isUnspecified,
+            advertise.isEmpty || address.port == media.port,
+            case .address(let other) = media, other.ip != address.ip
+        else { return nil }
+        return address.ip
     }
 
     private static func text(_ host: String) -> String { IPAddress(host).map(text) ?? host }

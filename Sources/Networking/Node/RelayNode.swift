@@ -99,9 +99,9 @@ public final class RelayNode: ViewerService {
         let iceServers = ICEServerList(
             users: users,
             validity: configuration.credentialValidity,
-            advertise: configuration.advertise,
-            port: turn.listener?.listen.port ?? media.localAddress.port,
-            mediaPort: media.localAddress.port
+            advertise: media.listen.isLoopback ? [] : configuration.advertise,
+            media: media.listen,
+            turn: turn.listener?.listen
         )
         let sampler = NodeSampler(
             configuration: configuration,

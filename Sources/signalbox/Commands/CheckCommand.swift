@@ -55,22 +55,25 @@ struct CheckCommand: AsyncParsableCommand {
 
     /// Ports that somebody else has. A running relay's own ports are no error and are not looked at.
     private func portFailures(_ configuration: Configuration) -> [String] {
-        let isOpen = configuration.authorisation == .open
         var listeners: [(key: String, address: ListenAddress, type: Int32)] = [
-            ("media", configuration.listen.media, Int32(SOCK_DGRAM.rawValue)),
-            ("media", configuration.listen.media, Int32(SOCK_STREAM.rawValue)),
+            ("media", configuration.media, Int32(SOCK_DGRAM.rawValue)),
+            ("media", configuration.media, Int32(SOCK_STREAM.rawValue)),
         ]
-        if let turn = configuration.listen.turn {
+        if let turn = configuration.turn {
             listeners.append(("turn", turn, Int32(SOCK_DGRAM.rawValue)))
             listeners.append(("turn", turn, Int32(SOCK_STREAM.rawValue)))
         }
         if let http = configuration.listen.http { listeners.append(("http", http, Int32(SOCK_STREAM.rawValue))) }
-        if let https = configuration.listen.https { listeners.append(("https", https, Int32(SOCK_STREAM.rawValue))) }
-        return listeners.compactMap { key, address, type in
-            let address = isOpen ? address : address.onLoopback
-            guard address.port != 0, let reason = bindFailure(address, type: type) else { return nil }
-            return "listen.\(key): \(address) cannot be used: \(reason). Stop what uses it, or choose another port."
+        if let https = configuration.https { listeners.append(("https", https, Int32(SOCK_STREAM.rawValue))) }
+        var failures: [String] = []
+        for (key, address, type) in listeners {
+            guard address.port != 0, let reason = bindFailure(address, type: type) else { continue }
+            let failure =
+                "listen.\(key): \(address) cannot be used: \(reason). Stop what uses it, or choose another port."
+            // By UDP and by TCP it is one port to whoever reads this.
+            if !failures.contains(failure) { failures.append(failure) }
         }
+        return failures
     }
 
     private func bindFailure(_ address: ListenAddress, type: Int32) -> String? {

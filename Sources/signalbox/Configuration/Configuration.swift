@@ -27,8 +27,21 @@ struct Configuration: Sendable {
     var cameras: [CameraConfiguration] = []
     /// `nil`: every listener stays on loopback.
     var authorisation: ViewerAuthorisation?
+    /// Sites whose pages may show this relay's cameras: `https://portal.example`.
+    var origins: [String] = []
     /// Remarks that are no errors, such as a key that is read but not used yet.
     var notices: [String] = []
+
+    /// Anybody who reaches a listener may watch; otherwise all of them stay on loopback.
+    var isOpen: Bool { authorisation == .open }
+    /// Where pages are served by TLS, in effect.
+    var https: ListenAddress? { listen.https.map(inEffect) }
+    /// Where the media port is, in effect.
+    var media: ListenAddress { inEffect(listen.media) }
+    /// Where the extra port for STUN and TURN is, in effect.
+    var turn: ListenAddress? { listen.turn.map(inEffect) }
+
+    private func inEffect(_ address: ListenAddress) -> ListenAddress { isOpen ? address : address.onLoopback }
 }
 
 extension ListenAddress {

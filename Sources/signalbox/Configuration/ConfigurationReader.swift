@@ -103,7 +103,7 @@ struct ConfigurationReader {
         }.map(\.element)
     }
 
-    private mutating func report(_ node: Node?, _ key: String, _ problem: String, _ remedy: String) {
+    mutating func report(_ node: Node?, _ key: String, _ problem: String, _ remedy: String) {
         let place = node?.mark.map { repeated.original($0) }
         problems.append(
             ConfigurationProblem(
@@ -165,84 +165,20 @@ struct ConfigurationReader {
     // MARK: - The document
 
     private mutating func read(_ root: Node, into configuration: inout Configuration) {
+        var listen: Node?
         for (key, name, value) in mapping(root, "", known: ["listen", "advertise", "delivery", "cameras", "viewers"]) {
             switch name {
-            case "listen": readListen(value, into: &configuration.listen)
+            case "listen":
+                listen = value
+                readListen(value, into: &configuration.listen)
             case "advertise": configuration.advertise = addresses(value, key: name)
             case "delivery": configuration.delivery = choice(value, key: name) ?? .auto
             case "cameras": configuration.cameras = readCameras(value)
-            case "viewers": configuration.authorisation = readViewers(value)
+            case "viewers": readViewers(value, into: &configuration)
             default: unknown(key, name, "", ["listen", "advertise", "delivery", "cameras", "viewers"])
             }
         }
-    }
-
-    private mutating func readListen(_ node: Node, into listen: inout Configuration.Listen) {
-        let known = ["http", "https", "media", "turn"]
-        for (keyNode, name, value) in mapping(node, "listen", known: known) {
-            let key = "listen.\(name)"
-            guard known.contains(name) else {
-                unknown(keyNode, name, "listen.", known)
-                continue
-            }
-            guard let text = string(value, key: key) else { continue }
-            if text == "off", name != "media" {
-                switch name {
-                case "http": listen.http = nil
-                case "https": listen.https = nil
-                default: listen.turn = nil
-                }
-                continue
-            }
-            guard let address = try? ListenAddress(parsing: text) else {
-                let off = name == "media" ? "" : ", or `off`"
-                report(
-                    value,
-                    key,
-                    "`\(text)` is no address to listen on",
-                    "Write \":8443\" or \"127.0.0.1:8443\"\(off)"
-                )
-                continue
-            }
-            switch name {
-            case "http":
-                if !address.isLoopback {
-                    report(value, key, "plain HTTP is served on loopback only", "Use `https` for other machines")
-                }
-                listen.http = address
-            case "https": listen.https = address
-            case "turn": listen.turn = address
-            default: listen.media = address
-            }
-        }
-        guard let turn = listen.turn, turn.port != 0, turn.port == listen.media.port else { return }
-        report(
-            node,
-            "listen.turn",
-            "is the media port",
-            "Choose another port; TURN by TCP is served on the media port anyway"
-        )
-    }
-
-    private mutating func readViewers(_ node: Node) -> Configuration.ViewerAuthorisation? {
-        var authorisation: Configuration.ViewerAuthorisation?
-        for (keyNode, name, value) in mapping(node, "viewers", known: ["auth"]) {
-            guard name == "auth" else {
-                unknown(keyNode, name, "viewers.", ["auth"])
-                continue
-            }
-            guard let text = string(value, key: "viewers.auth") else { continue }
-            authorisation = Configuration.ViewerAuthorisation(rawValue: text)
-            if authorisation == nil {
-                report(
-                    value,
-                    "viewers.auth",
-                    "`\(text)` is not available in this version",
-                    "Write `open`, or leave it out to stay on loopback"
-                )
-            }
-        }
-        return authorisation
+        if let listen { checkPorts(configuration, listen) }
     }
 
     // MARK: - Cameras
@@ -378,7 +314,7 @@ struct ConfigurationReader {
     // MARK: - Values
 
     /// The pairs of a mapping; anything else is reported once.
-    private mutating func mapping(_ node: Node, _ path: String, known: [String]) -> [(Node, String, Node)] {
+    mutating func mapping(_ node: Node, _ path: String, known: [String]) -> [(Node, String, Node)] {
         guard case .mapping(let pairs) = node else {
             let place = path.isEmpty ? "the file" : "`\(path)`"
             report(
@@ -424,7 +360,7 @@ struct ConfigurationReader {
 
     private func isNull(_ node: Node) -> Bool { node.null != nil }
 
-    private mutating func unknown(_ node: Node, _ name: String, _ prefix: String, _ known: [String]) {
+    mutating func unknown(_ node: Node, _ name: String, _ prefix: String, _ known: [String]) {
         let nearest = known.min { distance($0, name) < distance($1, name) }
         if let nearest, distance(nearest, name) <= 2 {
             report(node, prefix + name, "is no key of this file", "Did you mean `\(nearest)`?")
@@ -434,7 +370,7 @@ struct ConfigurationReader {
         }
     }
 
-    private mutating func string(_ node: Node, key: String) -> String? {
+    mutating func string(_ node: Node, key: String) -> String? {
         guard let text = node.string, !isNull(node), !text.isEmpty else {
             report(node, key, "has no text value", "Write one after the colon")
             return nil
@@ -451,7 +387,7 @@ struct ConfigurationReader {
         return nil
     }
 
-    private mutating func words(_ node: Node, key: String) -> [String] {
+    mutating func words(_ node: Node, key: String) -> [String] {
         guard case .sequence(let items) = node else {
             report(node, key, "is not a list", "Write `[one, two]`")
             return []

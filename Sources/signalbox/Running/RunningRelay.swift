@@ -59,18 +59,15 @@ final class RunningRelay {
                 remedy: "Install that directory beside the program (`make install` does)"
             )
         }
-        let isOpen = configuration.authorisation == .open
-        let media = isOpen ? configuration.listen.media : configuration.listen.media.onLoopback
-        let turn = configuration.listen.turn.map { isOpen ? $0 : $0.onLoopback }
-        let https = configuration.listen.https.map { isOpen ? $0 : $0.onLoopback }
+        let https = configuration.https
         let names = ["localhost", "127.0.0.1", "::1"] + configuration.advertise.map(\.description)
 
         let node = try await RelayNode.start(
             configuration: NodeConfiguration(
                 name: ProcessInfo.processInfo.hostName,
                 version: signalboxVersion,
-                media: media.description,
-                turn: turn?.description,
+                media: configuration.media.description,
+                turn: configuration.turn?.description,
                 advertise: configuration.advertise,
                 cameras: configuration.cameras + (demo?.cameras ?? []),
                 delivery: configuration.delivery,
@@ -85,7 +82,8 @@ final class RunningRelay {
                     http: configuration.listen.http.map(listener),
                     https: https.map(listener),
                     tls: https == nil ? nil : try state.httpsIdentity(names: names),
-                    access: isOpen ? .open : .loopback,
+                    access: configuration.isOpen ? .open : .loopback,
+                    allowedOrigins: configuration.origins,
                     takeSTUN: { try node.takeSTUN($0) }
                 ),
                 service: node,
@@ -129,8 +127,11 @@ final class RunningRelay {
         listeners.append(.init(name: "control", address: controlSocket))
 
         notices = configuration.notices
-        if configuration.authorisation == nil {
+        if !configuration.isOpen {
             notices.insert("reachable from this machine only until `viewers: { auth: open }` is configured", at: 0)
+        }
+        if configuration.media.isLoopback, !configuration.advertise.isEmpty {
+            notices.append("`advertise` is not used: the media port listens on loopback only")
         }
         if demo != nil { notices.append("showing demo cameras") }
         pageURL = makePageURL(configuration)
