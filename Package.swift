@@ -72,7 +72,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Relay", "Media", "Wire",
+                "Relay", "Digests", "Media", "Wire",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -169,7 +169,7 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "TestSupport", "Relay", "Media", "Wire",
+                "Gateway", "TestSupport", "Relay", "Digests", "Media", "Wire",
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -71,7 +71,7 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
     skew = (seen["video"]["playout"] or 0) - (seen["audio"]["playout"] or 0)
     report(
         f"{audio}, first picture shown {pictures[0]['age'] / 1000:.1f} s old: first frame {seen['firstFrame']:.0f} ms after "
-        f"the page's start, behind live at most { {s: behind(s, s + 0.5) for s in (0, 0.5, 1, 1.5, 2, 3, 5, 8)} } ms, "
+        f"the page was asked for, behind live at most { {s: behind(s, s + 0.5) for s in (0, 0.5, 1, 1.5, 2, 3, 5, 8)} } ms, "
         f"sound {skew:+.0f} ms after the picture by the browser's account, {len(seen['beeps'])} beeps; "
         f"video {seen['video']}, audio {seen['audio']}"
     )
@@ -82,36 +82,65 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
     assert len(seen["beeps"]) >= 4, "no sound"
 
 
-def test_the_first_picture_comes_within_300_ms(start, chromium) -> None:
-    """The best of six starts in the middle of a GOP of 10 s: a machine that has other things to do only ever adds to it.
+# The click and the first picture, on one clock: both pages are of one origin and so share its session storage.
+TIMED = """
+    addEventListener("click", (event) => sessionStorage.setItem("clicked", performance.timeOrigin + event.timeStamp), true);
+    new MutationObserver((_, observer) => {
+        const video = document.getElementById("webrtc");
+        if (!video) return;
+        observer.disconnect();
+        video.requestVideoFrameCallback(() => {
+            const at = performance.timeOrigin + performance.now() - sessionStorage.getItem("clicked");
+            console.log(`first picture ${at}`);
+        });
+    }).observe(document, { childList: true, subtree: true });
+"""
 
-    Counted from the page's start, when its scripts run; with SIGNALBOX_BINARIES the programs of a release build are
-    measured.
+
+def click(chromium, relay, camera: str) -> float:
+    """Milliseconds from the click on a camera, on the page that lists them, to its first picture."""
+    context = chromium.new_context(ignore_https_errors=True)
+    context.add_init_script(TIMED)
+    page = context.new_page()
+    page.goto(relay.page)
+    link = page.wait_for_selector(f'a[href="/{camera}"]')
+    page.wait_for_load_state("networkidle")
+    # Nothing is asked of the page until then: to be looked into would keep it from its work.
+    with page.expect_console_message(lambda message: message.text.startswith("first picture")) as shown:
+        link.click(no_wait_after=True)
+    context.close()
+    return float(shown.value.text.split()[-1])
+
+
+def test_the_first_picture_comes_within_300_ms_of_the_click(start, chromium) -> None:
+    """In the middle of a GOP of 10 s: documents, scripts and connections included, to the first picture that is shown.
+
+    The median of seven counts. Other work on the machine only ever adds to it, so it may try three times; with
+    SIGNALBOX_BINARIES the programs of a release build are measured.
     """
     demo = start.demo("--cameras", "1", "--gop", "10", "--size", "640x360", "--audio", "aac")
     relay = start.relay({"clock": camera_configuration(demo)})
     relay.wait_for_camera("clock")
-    starts, clicks, ages = [], [], []
-    for attempt in range(7):
-        eventually(lambda: 2 < (relay.camera("clock")["keyframeAge"] or 0) < 8, 30, "the middle of a GOP", every=0.2)
-        page = Watching(chromium, f"{relay.page}/clock")
-        page.wait_until_playing("webrtc")
-        taken, clicked = page.page.evaluate(
-            "() => [window.signalbox.firstFrameMilliseconds, window.signalbox.transitions[0].at]"
+
+    def starts(count: int) -> list[float]:
+        taken = []
+        for _ in range(count):
+            eventually(lambda: 2 < (relay.camera("clock")["keyframeAge"] or 0) < 8, 30, "the middle of a GOP", every=0.2)
+            taken.append(click(chromium, relay, "clock"))
+        return taken
+
+    # The browser's own start with WebRTC is not the relay's.
+    starts(1)
+    medians = []
+    for _ in range(3):
+        taken = starts(7)
+        medians.append(statistics.median(taken))
+        report(
+            f"first picture after the click: best {min(taken):.0f} ms, median {medians[-1]:.0f}, worst {max(taken):.0f}"
         )
-        age = relay.camera("clock")["keyframeAge"]
-        page.context.close()
-        # The browser's own start with WebRTC is not the relay's.
-        if attempt > 0:
-            starts.append(taken)
-            clicks.append(clicked)
-            ages.append(age)
-    report(
-        f"first picture after the page's start: best {min(starts):.0f} ms, median {statistics.median(starts):.0f}, worst "
-        f"{max(starts):.0f}; after the click on its link, documents and scripts included: best {min(clicks):.0f} ms, median "
-        f"{statistics.median(clicks):.0f}; keyframes then {min(ages):.1f} to {max(ages):.1f} s old"
-    )
-    assert min(starts) <= 300
+        if medians[-1] <= 300:
+            break
+    assert min(medians) <= 300
 
 
 @pytest.mark.parametrize(("audio", "within"), [("pcmu", 10), ("aac", 30)])

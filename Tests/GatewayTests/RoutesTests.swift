@@ -1,3 +1,4 @@
+import Digests
 import Foundation
 import Gateway
 import Testing
@@ -10,11 +11,8 @@ struct RoutesTests {
                 #expect(reply.status == 200)
                 #expect(reply.headers["content-type"] == "text/html; charset=utf-8")
                 let policy = reply.headers["content-security-policy"] ?? ""
-                #expect(
-                    policy.hasPrefix(
-                        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws://127.0.0.1:"
-                    )
-                )
+                #expect(policy.hasPrefix("default-src 'none'; script-src 'self'"))
+                #expect(policy.contains("; style-src 'self'; connect-src 'self' ws://127.0.0.1:"))
                 #expect(!policy.contains("unsafe"))
                 #expect(reply.headers["x-content-type-options"] == "nosniff")
                 #expect(reply.headers["referrer-policy"] == "no-referrer")
@@ -37,7 +35,44 @@ struct RoutesTests {
             let tag = try #require(other.headers["etag"])
             #expect(try await box.curl("/-/old/player.js", "-H", "If-None-Match: \(tag)").status == 304)
             #expect(!page.contains("style="))
-            #expect(!page.contains("<script>"))
+        }
+    }
+
+    @Test func `a camera's page carries its first script, and the policy admits that one alone`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            let page = try await box.curl("/gate")
+            let scripts = page.body.matches(of: #/<script>([^<]*)</script>/#).map { String($0.1) }
+            let script = try #require(scripts.first)
+            #expect(scripts.count == 1)
+            #expect(script.contains("new RTCPeerConnection("))
+            let hash = Data(Digest.sha256(Array(script.utf8))).base64EncodedString()
+            let policy = page.headers["content-security-policy"] ?? ""
+            #expect(policy.contains("script-src 'self' 'sha256-\(hash)'; "))
+            let others = try await box.curl("/")
+            #expect(!others.body.contains("<script>"))
+            #expect(others.headers["content-security-policy"]?.contains("script-src 'self'; ") == true)
+        }
+    }
+
+    @Test func `the cameras' page fetches ahead everything a camera's page will ask for`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            func modules(preloadedBy path: String) async throws -> Set<String> {
+                let page = try await box.curl(path).body
+                return Set(page.matches(of: #/rel="modulepreload" href="(/-/[^"]+\.js)"/#).map { String($0.1) })
+            }
+            let page = try await box.curl("/gate").body
+            let entry = try #require(page.firstMatch(of: #/<script type="module" src="([^"]+)"/#)?.1)
+            var reached: Set<String> = []
+            var waiting = [String(entry)]
+            while let path = waiting.popLast() {
+                guard reached.insert(path).inserted else { continue }
+                let folder = path[...(path.lastIndex(of: "/") ?? path.startIndex)]
+                let source = try await box.curl(path).body
+                waiting += source.matches(of: #/from "\./([a-z]+\.js)"/#).map { "\(folder)\($0.1)" }
+            }
+            #expect(reached.count > 5)
+            #expect(try await modules(preloadedBy: "/gate").union([String(entry)]) == reached)
+            #expect(try await modules(preloadedBy: "/").isSuperset(of: reached.filter { !$0.hasSuffix("/words.js") }))
         }
     }
 

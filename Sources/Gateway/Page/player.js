@@ -8,9 +8,9 @@ import { Signalling } from "./signalling.js";
 import { Receiver } from "./webrtc.js";
 import { deliveryNames, remarks, seconds, soundButton, wordsFor } from "./words.js";
 
+/** What the document itself has begun (begin.js). */
+const { camera, socketURL, newPeer } = begun;
 const element = (id) => document.getElementById(id);
-const camera = decodeURIComponent(location.pathname).replace(/^\/+|\/+$/g, "");
-const socketURL = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/${camera}/ws`;
 const videos = { webrtc: element("webrtc"), hls: element("hls") };
 /** HLS without signalling is started after this many milliseconds without a welcome. */
 const unsignalledAfter = 4000;
@@ -25,7 +25,7 @@ const state = {
   isMuted: true,
   ended: null,
   turnedAway: null,
-  begunAt: performance.now(),
+  /** Since the click that led to this page, as the browser counts it. */
   firstFrameMilliseconds: null,
   transitions: [],
   quality: { rung: "full", reason: "" },
@@ -65,7 +65,7 @@ const delivery = new Delivery(
 
 const player = new LowLatencyPlayer(videos.hls, () => state.viewer);
 
-const receiver = new Receiver(videos.webrtc, {
+const receiver = new Receiver(videos.webrtc, newPeer, {
   offer(sdp) {
     if (signalling.send({ type: "offer", sdp })) pendingOffers.push(receiver.peer);
     else delivery.webrtcFailed("no signalling connection");
@@ -133,13 +133,14 @@ function watchHLS() {
 }
 
 function noteFrame() {
-  state.firstFrameMilliseconds ??= performance.now() - state.begunAt;
+  state.firstFrameMilliseconds ??= performance.now();
 }
 
 // Signalling.
 
 const signalling = new Signalling(
   socketURL,
+  begun,
   () => ({
     type: "hello",
     viewer: state.viewer ?? undefined,
@@ -150,7 +151,8 @@ const signalling = new Signalling(
   {
     message: (message) => handlers[message.type]?.(message),
     opened() {
-      // The relay admits us, or refuses the offer with the rest; either way nothing is lost by not waiting for it.
+      // The first connection came to nothing. The relay admits us, or refuses the offer with the rest; either way nothing
+      // is lost by not waiting for it.
       const ahead = state.viewer === null ? receiver.takeOffer() : null;
       if (!ahead) return;
       signalling.send({ type: "offer", sdp: ahead.sdp });
@@ -410,7 +412,9 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) signalling.hurry();
 });
 for (const name of ["online", "pageshow"]) {
-  addEventListener(name, () => {
+  addEventListener(name, ({ persisted }) => {
+    // A page that is shown for the first time has just begun.
+    if (persisted === false) return;
     signalling.hurry();
     delivery.circumstancesChanged();
   });
@@ -461,8 +465,13 @@ Object.defineProperty(window, "signalbox", {
 
 element("name").textContent = camera;
 document.title = `${camera} · Signalbox`;
-signalling.open();
-if (Receiver.isSupported()) receiver.prepare();
+begun.offer.then((offer) => {
+  if (offer) {
+    receiver.prepare(offer);
+    pendingOffers.push(offer.peer);
+  }
+  signalling.open();
+});
 setTimeout(playUnsignalled, unsignalledAfter);
 setInterval(() => delivery.tick(), 200);
 setInterval(report, 2000);

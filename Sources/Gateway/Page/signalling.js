@@ -5,11 +5,13 @@ const pauses = [300, 1000, 2000, 4000, 8000];
 export class Signalling {
   /**
    * @param url of the WebSocket.
+   * @param begun the first connection, on which hello has been or will be said (begin.js), and what was heard on it.
    * @param hello returns the first message.
    * @param events message(object), opened(), closed(attempts).
    */
-  constructor(url, hello, events) {
+  constructor(url, begun, hello, events) {
     this.url = url;
+    this.begun = begun;
     this.hello = hello;
     this.events = events;
     this.attempts = 0;
@@ -22,33 +24,49 @@ export class Signalling {
   open() {
     if (this.isEnded || this.socket) return;
     clearTimeout(this.timer);
+    const { begun } = this;
+    if (begun) {
+      this.begun = null;
+      this.use(begun.socket);
+      for (const data of begun.heard) this.received(data);
+      if (begun.socket.readyState === WebSocket.CLOSED) this.closed(begun.socket);
+      return;
+    }
     const socket = new WebSocket(this.url);
-    this.socket = socket;
-    this.heardAt = performance.now();
-    socket.addEventListener("open", () => {
+    socket.onopen = () => {
       this.send(this.hello());
       this.events.opened();
-      this.beat = setInterval(() => this.check(), 10000);
-    });
-    socket.addEventListener("message", ({ data }) => {
-      this.heardAt = performance.now();
-      let message;
-      try {
-        message = JSON.parse(data);
-      } catch {
-        return;
-      }
-      if (message.type === "welcome") this.attempts = 0;
-      this.events.message(message);
-    });
-    socket.addEventListener("close", () => {
-      if (this.socket !== socket) return;
-      this.socket = null;
-      clearInterval(this.beat);
-      this.attempts += 1;
-      this.events.closed(this.attempts);
-      this.later(pauses[Math.min(this.attempts - 1, pauses.length - 1)]);
-    });
+    };
+    this.use(socket);
+  }
+
+  use(socket) {
+    this.socket = socket;
+    this.heardAt = performance.now();
+    this.beat = setInterval(() => this.check(), 10000);
+    socket.onmessage = ({ data }) => this.received(data);
+    socket.onclose = () => this.closed(socket);
+  }
+
+  received(data) {
+    this.heardAt = performance.now();
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return;
+    }
+    if (message.type === "welcome") this.attempts = 0;
+    this.events.message(message);
+  }
+
+  closed(socket) {
+    if (this.socket !== socket) return;
+    this.socket = null;
+    clearInterval(this.beat);
+    this.attempts += 1;
+    this.events.closed(this.attempts);
+    this.later(pauses[Math.min(this.attempts - 1, pauses.length - 1)]);
   }
 
   later(milliseconds) {
@@ -58,7 +76,7 @@ export class Signalling {
 
   /** Tries at once when there is reason to believe that it works now. */
   hurry() {
-    if (!this.socket) this.open();
+    if (!this.socket && !this.begun) this.open();
   }
 
   check() {

@@ -3,10 +3,12 @@
 export class Receiver {
   /**
    * @param video the element to play in.
+   * @param newPeer makes a peer connection that wants picture and sound, given ICE servers.
    * @param events offer(sdp), candidate(text), connected(), disconnected(), failed(reason), frames(count).
    */
-  constructor(video, events) {
+  constructor(video, newPeer, events) {
     this.video = video;
+    this.newPeer = newPeer;
     this.events = events;
     this.peer = null;
     this.prepared = null;
@@ -41,20 +43,9 @@ export class Receiver {
     );
   }
 
-  /**
-   * Makes the offer of the first session ahead of time: it needs no ICE servers and can go out with the very first
-   * message (`takeOffer`). `start` then takes it up.
-   */
-  async prepare() {
-    if (!RTCPeerConnection.prototype.setConfiguration) return;
-    try {
-      const peer = this.make([]);
-      const { sdp } = await peer.createOffer();
-      if (this.peer) peer.close();
-      else this.prepared = { peer, sdp, offeredAt: null };
-    } catch {
-      // Whoever starts it is told.
-    }
+  /** Takes the offer of the first session, `{peer, sdp, offeredAt}`, made ahead of time. `start` then goes on with it. */
+  prepare(offer) {
+    this.prepared = offer;
   }
 
   /** The offer that was made ahead of time and is on its way from now on, with its peer; null when there is none. */
@@ -75,7 +66,7 @@ export class Receiver {
     this.stop();
     let peer;
     try {
-      peer = prepared?.peer ?? this.make(iceServers);
+      peer = prepared?.peer ?? this.newPeer(iceServers);
       if (prepared) peer.setConfiguration({ iceServers, bundlePolicy: "max-bundle" });
     } catch {
       return this.events.failed("this browser does not allow WebRTC");
@@ -87,6 +78,7 @@ export class Receiver {
     this.offeredAt = prepared?.offeredAt ?? null;
     this.firstFrameAt = null;
     this.serverError = null;
+    this.follow(peer);
     const isCurrent = () => this.peer === peer;
     try {
       await peer.setLocalDescription(prepared ? { type: "offer", sdp: prepared.sdp } : undefined);
@@ -102,13 +94,10 @@ export class Receiver {
     this.watchFrames(peer);
   }
 
-  /** A peer that wants picture and sound, and says what happens while it is the one in use. */
-  make(iceServers) {
-    const peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+  /** Plays what a peer receives and says what happens, while it is the one in use. */
+  follow(peer) {
     const stream = new MediaStream();
     const isCurrent = () => this.peer === peer;
-    peer.addTransceiver("video", { direction: "recvonly" });
-    peer.addTransceiver("audio", { direction: "recvonly" });
     peer.addEventListener("track", ({ track }) => {
       stream.addTrack(track);
       if (!isCurrent()) return;
@@ -129,7 +118,6 @@ export class Receiver {
       if (peer.connectionState === "disconnected") this.events.disconnected();
       if (peer.connectionState === "failed") this.events.failed("the WebRTC connection failed");
     });
-    return peer;
   }
 
   async answered(sdp) {

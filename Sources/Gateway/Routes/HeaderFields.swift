@@ -41,12 +41,14 @@ struct HeaderFields: Sendable {
     }
 
     /// What pages and their parts carry besides.
-    func page(_ request: HTTPRequest, _ connection: ConnectionInfo) -> HTTPFields {
+    ///
+    /// - Parameter script: The `hash-source` of a script within the page.
+    func page(_ request: HTTPRequest, _ connection: ConnectionInfo, script: String? = nil) -> HTTPFields {
         var fields = basic(connection)
         // Older WebKit does not count wss: of the same host as 'self'.
         let socket = request.authority.map { " \(connection.isSecure ? "wss" : "ws")://\($0)" } ?? ""
         fields[.contentSecurityPolicy] =
-            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'\(socket); "
+            "default-src 'none'; script-src 'self'\(script.map { " \($0)" } ?? ""); style-src 'self'; connect-src 'self'\(socket); "
             + "media-src 'self' blob:; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
         fields[.permissionsPolicy] = "camera=(), microphone=(), geolocation=()"
         fields[.openerPolicy] = "same-origin"

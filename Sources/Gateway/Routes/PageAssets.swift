@@ -1,3 +1,4 @@
+import Digests
 import Foundation
 import HTTPTypes
 import NIOCore
@@ -12,6 +13,8 @@ struct PageAssets: Sendable {
         var contentType: String
         var body: ByteBuffer
         var tag: String
+        /// What admits the script that a document carries in itself (CSP Level 3 §2.3.1, `hash-source`).
+        var scriptSource: String?
     }
 
     /// The cameras' page.
@@ -39,11 +42,17 @@ struct PageAssets: Sendable {
                     remedy: "Install the relay again, with its resource directory beside the program."
                 )
             }
-            let text = String(decoding: data, as: UTF8.self).replacingOccurrences(
+            var text = String(decoding: data, as: UTF8.self).replacingOccurrences(
                 of: "{{assets}}",
                 with: "/-/\(version)"
             )
-            return Asset(name: name, bytes: Array(text.utf8))
+            guard let place = text.range(of: "{{begin}}"), let script = contents["begin.js"] else {
+                return Asset(name: name, bytes: Array(text.utf8))
+            }
+            text.replaceSubrange(place, with: String(decoding: script, as: UTF8.self))
+            var asset = Asset(name: name, bytes: Array(text.utf8))
+            asset.scriptSource = "'sha256-\(Data(Digest.sha256(Array(script))).base64EncodedString())'"
+            return asset
         }
         self.version = version
         index = try document("index.html")

@@ -45,7 +45,7 @@ struct PageRoutes: Sendable {
         _ request: Request,
         _ context: GatewayRequestContext
     ) -> Response {
-        var fields = core.headers.page(request.head, context.connection)
+        var fields = core.headers.page(request.head, context.connection, script: asset.scriptSource)
         fields[.contentType] = asset.contentType
         fields[.cacheControl] = "no-cache"
         return Response(status: status, headers: fields, body: .init(byteBuffer: asset.body))

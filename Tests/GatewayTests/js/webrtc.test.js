@@ -4,7 +4,7 @@ import { Receiver, areExpired } from "./webrtc.js";
 
 /** A peer connection whose statistics are what the test says. */
 function receiver(...reports) {
-  const result = new Receiver({}, {});
+  const result = new Receiver({}, null, {});
   result.peer = { getStats: async () => new Map(reports.map((report, index) => [index, report])) };
   return result;
 }
@@ -16,7 +16,7 @@ const inbound = {
 };
 
 test("without a session there is nothing to tell", async () => {
-  assert.equal(await new Receiver({}, {}).statistics(), null);
+  assert.equal(await new Receiver({}, null, {}).statistics(), null);
 });
 
 test("a session that gets nothing says that it counts nothing", async () => {
@@ -61,8 +61,7 @@ test("the time in front of a TURN username is its last second", () => {
 
 test("a refused server is told, one out of reach only when there is nothing worse", async () => {
   const listeners = {};
-  globalThis.RTCPeerConnection = class {
-    addTransceiver() {}
+  class Peer {
     addEventListener(name, listener) {
       listeners[name] = listener;
     }
@@ -73,9 +72,9 @@ test("a refused server is told, one out of reach only when there is nothing wors
       return new Map();
     }
     close() {}
-  };
+  }
   globalThis.MediaStream = class {};
-  const current = new Receiver({}, { offer() {}, frames() {} });
+  const current = new Receiver({}, () => new Peer(), { offer() {}, frames() {} });
   await current.start([{ urls: "turn:a", username: "1:v1" }]);
   listeners.icecandidateerror({ errorCode: 701, url: "turn:a" });
   assert.equal((await current.statistics()).peer.serverError, 701);
@@ -85,21 +84,16 @@ test("a refused server is told, one out of reach only when there is nothing wors
   assert.equal(peer.serverError, 401);
   assert.equal(peer.areCredentialsExpired, true);
   current.stop();
-  delete globalThis.RTCPeerConnection;
   delete globalThis.MediaStream;
 });
 
-test("an offer made ahead goes out before the ICE servers are known, and is not made again", async () => {
+test("an offer made ahead is not made again, and its peer gets the ICE servers", async () => {
   const log = [];
-  globalThis.RTCPeerConnection = class {
-    constructor({ iceServers }) {
+  class Peer {
+    constructor(iceServers) {
       log.push(`new ${iceServers.length}`);
     }
-    addTransceiver() {}
     addEventListener() {}
-    async createOffer() {
-      return { type: "offer", sdp: "v=0 ahead" };
-    }
     setConfiguration({ iceServers }) {
       log.push(`configured ${iceServers.length}`);
     }
@@ -113,32 +107,35 @@ test("an offer made ahead goes out before the ICE servers are known, and is not 
     close() {
       log.push("closed");
     }
-  };
+  }
   globalThis.MediaStream = class {};
-  const current = new Receiver({}, { offer: (sdp) => log.push(`offer ${sdp}`), frames() {} });
-  await current.prepare();
-  const ahead = current.takeOffer();
-  assert.equal(ahead.sdp, "v=0 ahead");
+  const receiver = () =>
+    new Receiver({}, (iceServers) => new Peer(iceServers), { offer: (sdp) => log.push(`offer ${sdp}`), frames() {} });
+  const ahead = (offeredAt) => ({ peer: new Peer([]), sdp: "v=0 ahead", offeredAt });
+
+  const current = receiver();
+  const first = ahead(120);
+  current.prepare(first);
   await current.start([{ urls: "stun:a" }]);
-  assert.equal(current.peer, ahead.peer);
+  assert.equal(current.peer, first.peer);
   assert.deepEqual(log, ["new 0", "configured 1", "local v=0 ahead"]);
-  assert.notEqual(current.offeredAt, null);
+  assert.equal(current.offeredAt, 120);
 
   // The next session makes its own.
   assert.equal(current.takeOffer(), null);
   await current.start([{ urls: "stun:a" }]);
   assert.deepEqual(log.slice(3), ["closed", "new 1", "local undefined", "offer v=0 later"]);
 
-  // One that was taken, but whose message got lost, is offered again.
-  const other = new Receiver({}, { offer: (sdp) => log.push(`offer ${sdp}`), frames() {} });
-  await other.prepare();
-  other.takeOffer();
+  // One whose connection came to nothing is offered again, ahead or with its session.
+  const other = receiver();
+  const lost = ahead(120);
+  other.prepare(lost);
+  other.untakeOffer();
+  assert.equal(other.takeOffer(), lost);
+  assert.notEqual(lost.offeredAt, null);
   other.untakeOffer();
   await other.start([]);
   assert.equal(log.at(-1), "offer v=0 ahead");
-  await other.prepare();
-  assert.equal(other.takeOffer(), null, "there is a session already");
   for (const one of [current, other]) one.stop();
-  delete globalThis.RTCPeerConnection;
   delete globalThis.MediaStream;
 });
