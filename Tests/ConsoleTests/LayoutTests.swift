@@ -6,6 +6,20 @@ import Wire
 @testable import Console
 
 struct LayoutTests {
+    @Test func `a line that does not fit ends with a mark, unless only blanks are cut`() {
+        func shown(_ texts: [String], _ room: Int) -> String {
+            var canvas = Canvas(size: Size(columns: 20, rows: 1), glyphs: .braille)
+            canvas.spans(texts.map { Span($0) }, 1, 0, width: room)
+            return String(String.UnicodeScalarView(canvas.grid.cells.compactMap { Unicode.Scalar($0.scalar) })).trimmed
+        }
+        #expect(shown(["queue", " 31 packets"], 16) == "queue 31 packets")
+        #expect(shown(["queue", " 31 packets"], 15) == "queue 31 packe~")
+        #expect(shown(["queue", " 31", " packets"], 8) == "queue 3~")
+        #expect(shown(["queue", " 31", " packets"], 5) == "queu~")
+        #expect(shown(["queue", "   ", ""], 5) == "queue")
+        #expect(shown(["a line that is longer than the screen"], .max) == "a line that is lon~")
+    }
+
     static let places: [[Key]] = [
         [], ["2"], ["3"], ["4"], ["5"], ["6"], ["7"], ["2", .enter], ["3", .enter], ["?"], ["w"], ["2", "K"], ["q"],
         ["2", "/", "g"],

@@ -1,3 +1,4 @@
+import Foundation
 import Networking
 import RTSP
 import Relay
@@ -52,6 +53,31 @@ struct ConfigurationTests {
         #expect(camera.transport == .tcp && camera.delivery == .hls && camera.onDemand)
         #expect(camera.tags == ["switch-3", "entrance"])
         #expect(configuration.notices == ["cameras.yard/gate-north.substream is read but not used in this version"])
+    }
+
+    @Test func `a demo takes free ports where somebody else has the usual ones, and says so`() throws {
+        let other = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(other, $0, size) == 0 && getsockname(other, $0, &size) == 0
+            }
+        }
+        try #require(isBound)
+        let port = UInt16(bigEndian: address.sin_port)
+        var usual = Configuration()
+        usual.listen.http = try ListenAddress(parsing: "127.0.0.1:0")
+        usual.listen.https = try ListenAddress(parsing: ":0")
+        usual.listen.media = try ListenAddress(parsing: ":\(port)")
+        let demo = Configuration.demo(usual)
+        #expect(demo.media.description == "127.0.0.1:0")
+        #expect(demo.notices == ["\(port) taken by another program: the demo uses free ports instead"])
+        close(other)
+        #expect(Configuration.demo(usual).media.port == port)
+        #expect(Configuration.demo(usual).notices.isEmpty)
     }
 
     @Test func `the customary port may have the media port's number on another address`() throws {

@@ -49,14 +49,12 @@ struct Canvas {
         self.text(text, right - displayWidth(text), y, role)
     }
 
-    /// Draws pieces one after the other.
+    /// Draws pieces one after the other; a `~` at the end says that there is more than fits.
     @discardableResult
     mutating func spans(_ spans: [Span], _ x: Int, _ y: Int, width: Int = .max) -> Int {
+        let end = min(clip.right, width >= clip.right - x ? clip.right : x + width)
         var column = x
-        let end = width == .max ? Int.max : x + width
-        for span in spans where column < end {
-            column = text(span.text, column, y, span.role, width: end == .max ? .max : end - column)
-        }
+        for span in spans.fitted(end - x) { column = text(span.text, column, y, span.role, width: end - column) }
         return column
     }
 
@@ -118,4 +116,35 @@ struct Span: Equatable, Sendable {
 extension [Span] {
     /// Cells that all spans take together.
     var width: Int { reduce(0) { $0 + displayWidth($1.text) } }
+
+    /// As much as fits into `room` cells, with a mark at the end where that is not all there is to read.
+    func fitted(_ room: Int) -> [Span] {
+        guard width > room else { return self }
+        var result = self
+        // What is cut of blanks is no loss.
+        while let last = result.last, last.text.allSatisfy({ $0 == " " }) { result.removeLast() }
+        if let last = result.last, last.text.hasSuffix(" ") {
+            result[result.count - 1].text = last.text.withoutLastBlanks
+        }
+        guard result.width > room else { return result }
+        var (kept, left) = ([Span](), room)
+        for span in result {
+            let cells = displayWidth(span.text)
+            guard cells < left else {
+                kept.append(Span(Console.fitted(span.text + " ", left), span.role))
+                break
+            }
+            kept.append(span)
+            left -= cells
+        }
+        return kept
+    }
+}
+
+extension String {
+    fileprivate var withoutLastBlanks: String {
+        var text = self[...]
+        while text.last == " " { text = text.dropLast() }
+        return String(text)
+    }
 }

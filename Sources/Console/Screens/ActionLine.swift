@@ -92,28 +92,13 @@ func wrapped(_ spans: [Span], width: Int, limit: Int) -> [[Span]] {
             // The line ends here; the blank is not needed any more.
             continue
         } else if lines.count + 1 == limit {
-            return lines + [cut(line + [word], width: width)]
+            return lines + [(line + [word, Span(" ~")]).fitted(width)]
         } else {
             if !line.isEmpty { lines.append(line) }
             line = [Span("  "), Span(fitted(word.text, width - 2), word.role)]
         }
     }
     return line.isEmpty ? lines : lines + [line]
-}
-
-/// As much as fits before the mark that says that there is more.
-private func cut(_ spans: [Span], width: Int) -> [Span] {
-    var result: [Span] = []
-    var room = width
-    for span in spans {
-        guard displayWidth(span.text) < room else {
-            result.append(Span(fitted(span.text + " ", room), span.role))
-            break
-        }
-        result.append(span)
-        room -= displayWidth(span.text)
-    }
-    return result
 }
 
 /// A span cut into words and the blanks between them.

@@ -41,25 +41,37 @@ extension ConsoleModel {
         return (columns, columns == 2 ? max(body.height, (lines.count + 1) / 2) : lines.count, lines)
     }
 
+    /// A name and what there is to say of it, over as many lines as that needs.
+    private func add(_ name: String, _ text: String, _ width: Int, _ lines: inout [[Span]]) {
+        for (position, line) in wrapped(text, width: width - 14).enumerated() {
+            lines.append([Span(Format.left(position == 0 ? "  " + name : "", 14), .input), Span(line, .dialog)])
+        }
+    }
+
     private func helpLines(width: Int) -> [[Span]] {
         var lines: [[Span]] = []
         for group in ConsoleCommand.Group.allCases {
             lines.append([Span(group.rawValue, .dialogTitle)])
             for command in ConsoleCommand.all where command.group == group {
-                var spans = [Span(Format.left("  " + command.label, 14), .input), Span(command.title, .dialog)]
-                if case .disabled(let reason) = availability(of: command.id) {
-                    spans.append(Span(fitted("  (not now: \(reason))", width - spans.width), .dialog))
+                add(command.label, command.title, width, &lines)
+                if case .disabled(let reason) = availability(of: command.id), let last = lines.indices.last {
+                    lines[last].append(Span(fitted("  (not now: \(reason))", width - lines[last].width), .dialog))
                 }
-                lines.append(spans)
             }
             lines.append([])
         }
+        lines.append([Span("Columns of this list", .dialogTitle)])
+        for (title, meaning) in columnGlossary { add(title, meaning, width, &lines) }
+        lines.append([])
         lines.append([Span("Marks", .dialogTitle)])
-        lines.append([
-            Span("  X critical   ! warning   ? unknown or old   ~ operation running   . information", .dialog)
-        ])
-        lines.append([Span("  rates are bits per second (k M G = 1000), memory is binary; - means not known", .dialog)])
-        lines.append([Span("  graphs: blank is not measured, a line on the floor is a measured zero", .dialog)])
+        for text in [
+            "X critical, ! warning, ? unknown or old, ~ operation running, . information",
+            "~ at the end: there is more than fits",
+            "rates are bits per second (k M G = 1000), memory is binary; - means not known",
+            "graphs: blank is not measured, a line on the floor is a measured zero",
+        ] {
+            for line in wrapped(text, width: width - 2) { lines.append([Span("  " + line, .dialog)]) }
+        }
         lines.append([])
         if let node = shown?.node {
             lines.append([Span("This relay", .dialogTitle)])

@@ -149,7 +149,7 @@ extension ConsoleModel {
         let (list, inspector) = divided(rect, inspector: kind == .box ? 14 : 8)
         let frame = Frame(
             title: listTitle("ICE candidate pairs", .pairs),
-            remark: pairSummary,
+            remark: pairSummary + turnSummary,
             isFocused: true,
             kind: kind
         )

@@ -92,7 +92,7 @@ extension ConsoleModel {
         let isFocused = focus == .pairs
         let frame = Frame(
             title: listTitle("ICE candidate pairs", .pairs, key: "4"),
-            remark: pairSummary,
+            remark: rect.width < 70 ? pairSummary : pairSummary + turnSummary,
             isFocused: isFocused,
             kind: kind
         )
@@ -103,7 +103,7 @@ extension ConsoleModel {
         guard let pairs = shown?.pairs, !pairs.isEmpty else { return [] }
         let nominated = pairs.count { $0.isNominated }
         let failed = pairs.count { $0.state == "failed" }
-        return turnSummary + [Span("\(nominated) in use", .ok)]
+        return [Span("\(nominated) in use", .ok)]
             + (failed > 0 ? [Span(" · ", .dim), Span("\(failed) failed", .critical)] : [])
     }
 

@@ -41,7 +41,7 @@ extension ConsoleModel {
     /// How much TURN is in use, for a title; empty when it never was.
     var turnSummary: [Span] {
         guard let turn = shown?.turn, turn.allocated > 0 else { return [] }
-        return [Span("TURN \(turn.allocations.count)", .text), Span(" · ", .dim)]
+        return [Span(" · ", .dim), Span(Format.plural(turn.allocations.count, "TURN allocation"), .text)]
     }
 
     private func spans(_ allocation: AllocationSnapshot) -> [Span] {

@@ -1,5 +1,10 @@
 import Relay
 
+extension PairSnapshot {
+    /// What the client speaks on its way to us; that it is to our TURN server, its candidate tells.
+    fileprivate var carrier: String { transport.hasPrefix("turn/") ? String(transport.dropFirst(5)) : transport }
+}
+
 extension ConsoleModel {
     func stateSpan(_ viewer: ViewerSnapshot) -> Span {
         if let text = operationText(index.viewerOperations[viewer.id]) { return text }
@@ -91,7 +96,7 @@ extension ConsoleModel {
             Column("STATE", 11, priority: 3, left: true) { Span($0.state, pairRole($0)) },
             Column("LOCAL", 22, priority: 6, left: true, growth: 14, keepsEnd: true) { Span($0.local, .dim) },
             Column("REMOTE", 24, priority: 0, left: true, growth: 16, keepsEnd: true) { Span($0.remote) },
-            Column("TP", 3, priority: 8, left: true) { Span($0.transport, .dim) },
+            Column("TP", 3, priority: 8, left: true) { Span($0.carrier, .dim) },
             Column("RTT", 4, priority: 2) { Span(Format.milliseconds($0.roundTrip)) },
             Column("RECV", 5, priority: 5) {
                 Span(Format.count($0.checksReceived), $0.checksReceived == 0 ? .warning : .text)

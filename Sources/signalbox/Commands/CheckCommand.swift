@@ -55,42 +55,24 @@ struct CheckCommand: AsyncParsableCommand {
 
     /// Ports that somebody else has. A running relay's own ports are no error and are not looked at.
     private func portFailures(_ configuration: Configuration) -> [String] {
-        var listeners: [(key: String, address: ListenAddress, type: Int32)] = [
-            ("media", configuration.media, Int32(SOCK_DGRAM.rawValue)),
-            ("media", configuration.media, Int32(SOCK_STREAM.rawValue)),
+        var listeners: [(key: String, address: ListenAddress, type: PortType)] = [
+            ("media", configuration.media, .udp),
+            ("media", configuration.media, .tcp),
         ]
         if let turn = configuration.turn {
-            listeners.append(("turn", turn, Int32(SOCK_DGRAM.rawValue)))
-            listeners.append(("turn", turn, Int32(SOCK_STREAM.rawValue)))
+            listeners.append(("turn", turn, .udp))
+            listeners.append(("turn", turn, .tcp))
         }
-        if let http = configuration.listen.http { listeners.append(("http", http, Int32(SOCK_STREAM.rawValue))) }
-        if let https = configuration.https { listeners.append(("https", https, Int32(SOCK_STREAM.rawValue))) }
+        if let http = configuration.listen.http { listeners.append(("http", http, .tcp)) }
+        if let https = configuration.https { listeners.append(("https", https, .tcp)) }
         var failures: [String] = []
         for (key, address, type) in listeners {
-            guard address.port != 0, let reason = bindFailure(address, type: type) else { continue }
+            guard address.port != 0, let reason = address.bindFailure(type) else { continue }
             let failure =
                 "listen.\(key): \(address) cannot be used: \(reason). Stop what uses it, or choose another port."
             // By UDP and by TCP it is one port to whoever reads this.
             if !failures.contains(failure) { failures.append(failure) }
         }
         return failures
-    }
-
-    private func bindFailure(_ address: ListenAddress, type: Int32) -> String? {
-        let host: String
-        switch address {
-        case .everywhere: host = "::"
-        case .address(let address): host = address.ip.description
-        }
-        guard let target = try? SocketAddress(ipAddress: host, port: Int(address.port)) else {
-            return "no such address"
-        }
-        let descriptor = socket(Int32(target.protocol == .inet6 ? AF_INET6 : AF_INET), type, 0)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var on: Int32 = 1
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        let bound = target.withSockAddr { pointer, size in bind(descriptor, pointer, socklen_t(size)) }
-        return bound == 0 ? nil : String(cString: strerror(errno))
     }
 }

@@ -32,7 +32,7 @@ struct ConsoleCommand: AsyncParsableCommand {
             complain("no configuration: starting 4 demo cameras")
             demo = try DemoCameras(count: 4)
         }
-        try await runConsoleWithRelay(configuration ?? Configuration(), demo: demo, stateOptions, appearance)
+        try await runConsoleWithRelay(configuration ?? .demo(), demo: demo, stateOptions, appearance)
     }
 
     private func camera(_ text: String, number: Int) throws -> CameraConfiguration {
@@ -72,26 +72,11 @@ struct DemoCommand: AsyncParsableCommand {
         if !headless { try requireTerminal() }
         complain("starting \(cameras) demo \(cameras == 1 ? "camera" : "cameras")")
         let demo = try DemoCameras(count: cameras)
-        do {
-            if headless {
-                try await serve(Configuration(), demo: demo, stateOptions)
-            } else {
-                try await runConsoleWithRelay(Configuration(), demo: demo, stateOptions, appearance)
-            }
-        } catch let error as NodeError where error.remedy.contains("listen.") {
-            throw Self.portTaken(error.problem)
-        } catch let error as GatewayError where error.kind == .portInUse {
-            throw Self.portTaken(error.problem)
+        if headless {
+            try await serve(.demo(), demo: demo, stateOptions)
+        } else {
+            try await runConsoleWithRelay(.demo(), demo: demo, stateOptions, appearance)
         }
-    }
-
-    /// The demo has no configuration in which another port could be written.
-    private static func portTaken(_ problem: String) -> StartFailure {
-        StartFailure(
-            problem: problem,
-            remedy: "Stop what has it; the demo listens on fixed ports, a relay with a configuration file where "
-                + "`listen` says"
-        )
     }
 }
 
