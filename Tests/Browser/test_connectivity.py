@@ -69,6 +69,53 @@ def test_a_browser_that_may_only_use_relays_plays_over_turn(start, chromium, tra
     assert not page.problems, page.problems
 
 
+WHEP_OVER_TURN = """async password => {
+    // As WHEP players do: servers and credentials come with OPTIONS, before there is a session.
+    const options = await fetch("/clock/whep", { method: "OPTIONS" });
+    const [, urls, username, credential] = options.headers.get("Link")
+        .match(/<(turn:[^>]*transport=udp)>; rel="ice-server"; username="([^"]*)"; credential="([^"]*)"/);
+    const iceServers = [{ urls, username, credential: password || credential }];
+    const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
+    globalThis.connection = connection;
+    connection.addTransceiver("video", { direction: "recvonly" });
+    await connection.setLocalDescription();
+    while (connection.iceGatheringState !== "complete") await new Promise(done => setTimeout(done, 50));
+    const headers = { "Content-Type": "application/sdp" };
+    const answer = await fetch("/clock/whep", { method: "POST", headers, body: connection.localDescription.sdp });
+    await connection.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+    return answer.headers.get("Location").split("/").at(-1);
+}"""
+
+
+def test_an_allocation_from_before_the_session_is_known_to_be_the_viewers(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)}, turn=True)
+    relay.wait_for_camera("clock")
+    page = chromium.new_context(ignore_https_errors=True).new_page()
+    page.goto(f"{relay.page}/", wait_until="domcontentloaded")
+    viewer = page.evaluate(WHEP_OVER_TURN, "")
+    eventually(lambda: any(pair["isSelected"] for pair in relay.snapshot()["pairs"]), 10, "it is connected")
+    assert_carried_by(relay, "turn/udp")
+    assert selected(relay)["viewer"] == viewer
+    used = [entry for entry in relay.ctl("turn")["allocations"] if entry["toClient"]["bytes"] > 0]
+    assert [entry["viewer"] for entry in used] == [viewer], used
+
+
+def test_wrong_turn_credentials_are_named(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)}, turn=True)
+    relay.wait_for_camera("clock")
+    page = chromium.new_context(ignore_https_errors=True).new_page()
+    page.goto(f"{relay.page}/", wait_until="domcontentloaded")
+    viewer = page.evaluate(WHEP_OVER_TURN, "wrong")
+
+    def verdict() -> Any:
+        return next((entry["verdict"] for entry in relay.viewers() if entry["id"] == viewer and entry.get("verdict")), None)
+
+    seen = eventually(verdict, 10, "a verdict is shown")
+    assert seen["rule"] == "turn-credentials-wrong" and seen["text"] == "TURN credentials wrong: wrong password", seen
+
+
 def test_another_client_gets_turn_over_tls_on_the_https_port(start) -> None:
     demo = start.demo("--cameras", "1")
     relay = start.relay({"clock": camera_configuration(demo)})

@@ -134,7 +134,7 @@ extension RelayShard {
             if target == .webrtc, facts.reordersPictures {
                 return .refused("\(camera)'s pictures are reordered (B-frames), WebRTC cannot show them")
             }
-            guard let channel = viewer.channel else { return .refused("its page is not connected") }
+            guard viewer.channel != nil else { return .refused("its page is not connected") }
             let before = viewer.requested
             if let played = viewer.steadilyPlayed, target == (played == .hls ? .hls : .webrtc) {
                 let name = played == .hls ? "HLS" : "WebRTC"
@@ -143,8 +143,7 @@ extension RelayShard {
                     result += ", and keeps to it from now on"
                     viewer.requested = target
                     viewer.refuge = nil
-                    let told = ViewerMessage.switchTo(target, reason: "asked by the operator")
-                    effects.append(.message(viewer: viewer.id, channel: channel, told))
+                    order(viewer, to: target, reason: "asked by the operator", into: &effects)
                 }
                 begin(command, .done, result: result, at: now)
                 return .accepted
@@ -155,8 +154,7 @@ extension RelayShard {
             viewer.generation += 1
             if target == .hls, viewer.delivery != .hls { viewer.beginHLS(at: now) }
             // The author's reason is for the event list, not for the viewer.
-            let told = ViewerMessage.switchTo(target, reason: "asked by the operator")
-            effects.append(.message(viewer: viewer.id, channel: channel, told))
+            order(viewer, to: target, reason: "asked by the operator", into: &effects)
             operations.append(
                 Operation(
                     command: command,
@@ -313,9 +311,7 @@ extension RelayShard {
         viewer.switchingTo = nil
         guard viewer.requested == target, before != target else { return }
         viewer.requested = before
-        guard let channel = viewer.channel else { return }
-        let told = effectivePolicy(of: viewer)
-        effects.append(.message(viewer: id, channel: channel, .switchTo(told, reason: "the switch did not succeed")))
+        order(viewer, to: effectivePolicy(of: viewer), reason: "the switch did not succeed", into: &effects)
     }
 
     private func logEnd(of operation: Operation, at now: Instant) {

@@ -73,10 +73,10 @@ extension RelayShard {
 
     /// A page that has come back is told again that HLS is its place for now.
     func remindOfRefuge(_ viewer: Viewer, into effects: inout [ShardEffect]) {
-        guard let channel = viewer.channel, let refuge = viewer.refuge, refuge.returnAt != nil,
+        guard let refuge = viewer.refuge, refuge.returnAt != nil,
             effectivePolicy(of: viewer) == .auto
         else { return }
-        effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(.hls, reason: refuge.reason)))
+        order(viewer, to: .hls, reason: refuge.reason, into: &effects)
     }
 
     /// Moves a viewer to HLS until its way to WebRTC is worth another try.
@@ -86,12 +86,12 @@ extension RelayShard {
         at now: Instant,
         into effects: inout [ShardEffect]
     ) {
-        guard let channel = viewer.channel else { return }
+        guard viewer.channel != nil else { return }
         let hold = viewer.refuge.map { min($0.hold * 2, Self.longestRefuge) } ?? Self.shortestRefuge
         viewer.refuge = Viewer.Refuge(reason: reason, hold: hold, returnAt: now + hold, takenAt: now)
         viewer.generation += 1
         if viewer.delivery != .hls { viewer.beginHLS(at: now) }
-        effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(.hls, reason: reason)))
+        order(viewer, to: .hls, reason: reason, into: &effects)
     }
 
     /// Gives a viewer that took refuge with HLS back to its page's own choice, which is WebRTC.
@@ -101,7 +101,7 @@ extension RelayShard {
             // It has played WebRTC for long: what was is forgiven.
             viewer.refuge = nil
         }
-        guard let returnAt = refuge.returnAt, now >= returnAt, let channel = viewer.channel,
+        guard let returnAt = refuge.returnAt, now >= returnAt, viewer.channel != nil,
             effectivePolicy(of: viewer) == .auto
         else { return }
         viewer.refuge?.returnAt = nil
@@ -109,7 +109,7 @@ extension RelayShard {
         let seconds = Int(refuge.hold.inSeconds)
         let reason = "tries WebRTC again after \(seconds) s with HLS"
         log(.info, reason, camera: viewer.stream.name, viewer: viewer.id, at: now)
-        effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(.auto, reason: reason)))
+        order(viewer, to: .auto, reason: reason, into: &effects)
     }
 
     private static let shortestRefuge = Duration.seconds(30)

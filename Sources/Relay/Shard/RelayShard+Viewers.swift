@@ -319,12 +319,12 @@ extension RelayShard {
         forgetPeer(of: viewer, end, at: now, into: &effects)
     }
 
-    /// Why a viewer was told to go on with HLS, if it was.
-    private func order(to viewer: Viewer) -> String? {
-        guard viewers[viewer.id] === viewer, viewer.channel != nil else { return nil }
-        if viewer.requested == .hls { return "asked by the operator" }
-        if let refuge = viewer.refuge, refuge.returnAt != nil { return refuge.reason }
-        return policy(for: viewer.stream) == .hls ? "the delivery policy" : nil
+    /// Tells a viewer's page what to use from now on. The reason stays with the viewer: a session that ends because of it
+    /// ends for that reason.
+    func order(_ viewer: Viewer, to policy: DeliveryPolicy, reason: String, into effects: inout [ShardEffect]) {
+        guard let channel = viewer.channel else { return }
+        viewer.orderedToHLS = policy == .hls ? reason : nil
+        effects.append(.message(viewer: viewer.id, channel: channel, .switchTo(policy, reason: reason)))
     }
 
     private func forgetPeer(
@@ -338,7 +338,8 @@ extension RelayShard {
         var end = end
         // What the client ends is what it was told to.
         switch end {
-        case .client, .peer(.closedByClient): if let reason = order(to: viewer) { end = .moved(reason) }
+        case .client, .peer(.closedByClient):
+            if let reason = viewer.orderedToHLS, viewer.channel != nil { end = .moved(reason) }
         case .peer, .relay, .moved: break
         }
         archive(status, of: viewer, end, at: now)

@@ -27,6 +27,8 @@ final class Viewer: Scheduled {
     var requested = DeliveryPolicy.auto
     /// The delivery in use, or being set up.
     var delivery: Delivery
+    /// Why its page was told to go on with HLS; `nil` when it never was, or has been told something else since.
+    var orderedToHLS: String?
     /// Told to change delivery, not there yet.
     var switchingTo: DeliveryPolicy?
 
