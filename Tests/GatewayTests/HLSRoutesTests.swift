@@ -32,7 +32,11 @@ struct HLSRoutesTests {
             let missing = try await box.curl("/gate/e1_s9.m4s")
             #expect(missing.status == 503)
             #expect(missing.headers["retry-after"] == "1")
-            #expect(try await box.curl("/gate/media.m3u8?_HLS_msn=99999999").status == 400)
+            let ahead = try await box.curl("/gate/media.m3u8?_HLS_msn=99999999")
+            #expect(ahead.status == 400)
+            // A failure is told in the form that all others have.
+            #expect(ahead.headers["content-type"] == "application/json")
+            #expect(ahead.body == #"{"error":"too far","remedy":"Ask for parts as the playlist has them."}"#)
         }
     }
 

@@ -132,7 +132,7 @@ struct HLSServingTests {
         try world.run(.milliseconds(500))
         let answer = try #require(world.responses[ticket])
         #expect(answer.status == 503 && answer.retryAfter == 1)
-        #expect(answer.text == "Waiting for the camera's first picture.\n")
+        #expect(answer.text == "Waiting for the camera's first picture.")
         #expect(answer.cacheControl == "no-store")
     }
 
@@ -141,7 +141,8 @@ struct HLSServingTests {
         world.submit(.kill(camera: "gate"))
         let answer = try #require(try world.fetch("index.m3u8").response)
         #expect(answer.status == 503 && answer.retryAfter == 2)
-        #expect(answer.text == "nothing to show. An operator has stopped this camera.\n")
+        #expect(answer.text == "An operator has stopped this camera.")
+        #expect(answer.remedy == "Ask the relay's operator to start it.")
     }
 
     @Test func `an on-demand camera begins for a bare player`() throws {
@@ -188,7 +189,7 @@ struct HLSServingTests {
         try world.run(.seconds(30))
         #expect(world.responses[ticket]?.status == 503)
         let text = try #require(world.responses[ticket]?.text)
-        #expect(["The camera is connected but sends no picture.\n", "no new part in time\n"].contains(text))
+        #expect(["The camera is connected but sends no picture.", "no new part in time"].contains(text))
     }
 
     @Test func `a request whose client has gone is forgotten`() throws {
@@ -228,7 +229,7 @@ struct HLSServingTests {
     @Test func `a camera that is not there is 404`() throws {
         let world = try live()
         let answer = try #require(try world.fetch("index.m3u8", camera: "yard").response)
-        #expect(answer.status == 404 && answer.text == "there is no camera named yard\n")
+        #expect(answer.status == 404 && answer.text == "there is no camera named yard")
     }
 
     @Test func `a relay that serves WebRTC only refuses HLS`() throws {
@@ -236,7 +237,7 @@ struct HLSServingTests {
         try world.becomeLive()
         let answer = try #require(try world.fetch("index.m3u8").response)
         #expect(answer.status == 403)
-        #expect(answer.text == "HLS is switched off for this camera; use WebRTC\n")
+        #expect(answer.text == "HLS is switched off for this camera; use WebRTC")
     }
 
     @Test func `a camera's own policy goes before the relay's`() throws {
@@ -300,6 +301,6 @@ struct HLSServingTests {
         let ticket = try #require(try world.fetch("media.m3u8", viewer: id, msn: msn, part: parts).ticket)
         world.submit(.drop(viewer: id))
         #expect(world.responses[ticket]?.status == 404)
-        #expect(world.responses[ticket]?.text == "this viewer's session is over\n")
+        #expect(world.responses[ticket]?.text == "this viewer's session is over")
     }
 }

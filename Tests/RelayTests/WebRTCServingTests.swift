@@ -53,7 +53,7 @@ struct WebRTCServingTests {
         let stopped = ViewerRefusal(
             .unavailable,
             "An operator has stopped this camera.",
-            retryAfter: 30,
+            retryAfter: 10,
             remedy: "Ask the relay's operator to start it."
         )
         #expect(throws: stopped) { try world.offer(viewer: try world.join()) }

@@ -65,7 +65,7 @@ struct RequestPolicy: Sendable {
         let refusal = Refusal(
             .forbidden,
             "Pages of other sites may not use this relay.",
-            remedy: "Add the page's origin to the relay's allowed origins."
+            remedy: "Add the page's origin to viewers.origins in the relay's configuration."
         )
         guard let origin = request.headerFields[.origin] else {
             return request.headerFields[.secFetchSite] == "cross-site" ? refusal : nil

@@ -139,6 +139,7 @@ final class HLSHandler: ChannelInboundHandler, RemovableChannelHandler {
     {
         guard context.channel.isActive else { return }
         if let viewer = response.viewer { memory[camera] = viewer }
+        if response.status >= 400 { return write(Refusal(response), to: request, context: context) }
         var fields = core.headers.shared(request, connection)
         fields[.contentType] = response.contentType
         fields[.cacheControl] = response.cacheControl

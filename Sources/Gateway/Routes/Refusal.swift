@@ -45,6 +45,19 @@ struct Refusal: Error, Sendable {
         }
     }
 
+    /// What the relay says of an HLS request that failed.
+    init(_ failure: HLSResponse) {
+        let (kind, usual): (HTTPResponse.Status, String) =
+            switch failure.status {
+            case 400: (.badRequest, "Ask for parts as the playlist has them.")
+            case 403: (.forbidden, "Use the other delivery, or ask the operator to change the policy.")
+            case 404: (.notFound, "Load the playlist again.")
+            default: (.serviceUnavailable, "Try again.")
+            }
+        let text = String(decoding: failure.body, as: UTF8.self)
+        self.init(kind, text, remedy: failure.remedy ?? usual, retryAfter: failure.retryAfter)
+    }
+
     static func noSuchCamera(_ path: some StringProtocol) -> Refusal {
         Refusal(
             .notFound,

@@ -232,8 +232,10 @@ public struct HLSResponse: Sendable {
     public var cacheControl: String
     /// Seconds for `Retry-After`, with 503.
     public var retryAfter: Int?
-    /// The bytes, shared between viewers.
+    /// The bytes, shared between viewers; of a failure, what is wrong, in one sentence.
     public var body: [UInt8]
+    /// What helps against a failure, where that is not plain from the status.
+    public var remedy: String?
     /// The viewer the request was counted for; the gateway remembers it for the connection.
     public var viewer: String?
 

@@ -92,7 +92,12 @@ extension RelayShard {
         if camera.hls == nil { open(camera, at: now) }
         guard let hls = camera.hls else {
             if camera.stream.facts.isPulled || camera.retryAt != nil { return nil }
-            return .failure(503, "nothing to show. \(camera.state.sentenceForViewers)", retryAfter: 2)
+            return .failure(
+                503,
+                camera.state == .live ? "There is nothing to show yet." : camera.state.sentenceForViewers,
+                retryAfter: 2,
+                remedy: camera.state.remedyForViewers
+            )
         }
         switch request.resource {
         case Self.multivariantName:
@@ -260,13 +265,20 @@ extension HLSRequest {
 }
 
 extension HLSResponse {
-    fileprivate static func failure(_ status: Int, _ text: String, retryAfter: Int? = nil) -> HLSResponse {
-        HLSResponse(
+    fileprivate static func failure(
+        _ status: Int,
+        _ text: String,
+        retryAfter: Int? = nil,
+        remedy: String? = nil
+    ) -> HLSResponse {
+        var response = HLSResponse(
             status: status,
             contentType: "text/plain; charset=utf-8",
             cacheControl: "no-store",
             retryAfter: retryAfter,
-            body: Array(text.utf8) + [0x0A]
+            body: Array(text.utf8)
         )
+        response.remedy = remedy
+        return response
     }
 }

@@ -12,7 +12,7 @@ extension CameraState {
     var retryAfterForViewers: Int {
         switch self {
         // Nothing changes until somebody does something.
-        case .stopped, .held: 30
+        case .stopped, .held: 10
         case .idle, .connecting, .negotiating, .starting, .live, .stalled, .retrying: 2
         }
     }
