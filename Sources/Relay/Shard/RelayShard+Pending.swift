@@ -42,7 +42,7 @@ extension RelayShard {
         }
     }
 
-    /// Sessions of one address at one time that have yet to connect.
+    /// Sessions of one address on this loop at one time that have yet to connect.
     private static let pendingPerAddress = 8
     /// Several times what the slowest real network and browser need.
     private static let pendingTime = Duration.seconds(10)
