@@ -113,7 +113,6 @@ extension STUNMessage {
 
         while !reader.isAtEnd {
             let start = reader.offset
-            guard attributes.count < maximumAttributes else { throw STUNParseError.tooManyAttributes }
             guard !hasFingerprint else { throw STUNParseError.misplacedFingerprint }
             let attributeType = try reader.readUInt16()
             let count = Int(try reader.readUInt16())
@@ -131,6 +130,7 @@ extension STUNMessage {
             case _ where integrity != nil:
                 break
             default:
+                guard attributes.count < maximumAttributes else { throw STUNParseError.tooManyAttributes }
                 attributes.append(try STUNAttribute(parsing: value, type: attributeType, transactionID: transactionID))
             }
         }

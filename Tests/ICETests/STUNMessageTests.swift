@@ -126,6 +126,16 @@ import Wire
         #expect(throws: STUNParseError.tooManyAttributes) { try STUNMessage(parsing: many.serialized()[...]) }
     }
 
+    @Test func `integrity and fingerprint do not count among the attributes that a message may have`() throws {
+        let full = STUNMessage(
+            .request,
+            transactionID: STUNTransactionID(high: 1, low: 2),
+            attributes: Array(repeating: .useCandidate, count: 32)
+        )
+        let parsed = try STUNMessage(parsing: full.serialized(integrityKey: [1, 2, 3])[...])
+        #expect(parsed.attributes.count == 32 && parsed.hasValidIntegrity(key: [1, 2, 3]) && parsed.hasFingerprint)
+    }
+
     @Test func `no prefix or corruption of a message traps`() {
         sweep([Self.request, Self.responseV4, Self.responseV6, Self.longTerm], mutations: 5_000) { bytes in
             _ = STUNMessage.localUfrag(of: bytes[...])
