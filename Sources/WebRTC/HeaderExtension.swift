@@ -10,16 +10,29 @@ enum HeaderExtension: String {
     /// How long the receiver may hold pictures back.
     case playoutDelay = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 
-    /// The id the offer gives it in `media`; `nil` when it is not offered or does not fit the one-byte form.
-    func identifier(in media: MediaDescription) -> UInt8? {
-        let words = media.attributes(named: "extmap").lazy.map { $0.blankSeparatedWords }
-            .first { $0.count >= 2 && $0[1] == rawValue }
-        // "3/recvonly" carries a direction; one-byte headers have ids 1 to 14 (RFC 8285 §4.2).
-        return words?.first.flatMap { word in
-            (word.splitOnce(at: 0x2F)?.head ?? word).decimal(upTo: 14).flatMap { $0 > 0 ? UInt8($0) : nil }
+    /// The id the offer gives it in an m-line; `nil` when it is not offered, does not fit the one-byte form, or shares
+    /// its id with another: an id means one thing on a transport (RFC 8285 §4.3, RFC 8843 §9).
+    func identifier(in media: MediaDescription, of offer: OfferedSession) -> UInt8? {
+        guard let id = media.headerExtensions.first(where: { $0.uri == rawValue })?.id else { return nil }
+        let isClear = offer.sections.allSatisfy { section in
+            !section.isUsable || section.media.headerExtensions.allSatisfy { $0.id != id || $0.uri == rawValue }
         }
+        return isClear ? id : nil
     }
 
     /// Pictures are shown at once, or at most 400 ms late: two 12-bit numbers in steps of 10 ms.
     static let playoutDelayRange: UInt64 = 0 << 12 | 40
+}
+
+extension MediaDescription {
+    /// The extensions offered in the one-byte form.
+    fileprivate var headerExtensions: [(id: UInt8, uri: String)] {
+        attributes(named: "extmap").compactMap { line in
+            let words = line.blankSeparatedWords
+            // "3/recvonly" carries a direction; one-byte headers have ids 1 to 14 (RFC 8285 §4.2).
+            guard words.count >= 2, let id = (words[0].splitOnce(at: 0x2F)?.head ?? words[0]).decimal(upTo: 14), id > 0
+            else { return nil }
+            return (UInt8(id), String(words[1]))
+        }
+    }
 }

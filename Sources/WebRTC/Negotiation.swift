@@ -79,7 +79,7 @@ extension Negotiation {
         let level = text.flatMap { [UInt8](hexadecimal: $0).map(\.hexadecimal) }
         return Track(
             section,
-            offer.sections[section],
+            of: offer,
             streamTrack: carried,
             format: streamTracks[carried],
             map: map,
@@ -107,7 +107,7 @@ extension Negotiation {
             tracks.append(
                 Track(
                     section,
-                    offer.sections[section],
+                    of: offer,
                     streamTrack: streamTrack,
                     format: format,
                     map: map,
@@ -152,15 +152,17 @@ extension Negotiation {
 extension Negotiation.Track {
     fileprivate init(
         _ index: Int,
-        _ section: OfferedSession.Section,
+        of offer: OfferedSession,
         streamTrack: Int,
         format: TrackFormat,
         map: RTPMap,
         parameters: String?
     ) {
+        let section = offer.sections[index]
         let media = section.media
+        func identifier(of header: HeaderExtension) -> UInt8? { header.identifier(in: media, of: offer) }
         let offered = media.rtcpFeedback(map.payloadType)
-        let transport = offered.contains("transport-cc") ? HeaderExtension.transportSequence.identifier(in: media) : nil
+        let transport = offered.contains("transport-cc") ? identifier(of: .transportSequence) : nil
         var feedback = ["nack", "nack pli", "ccm fir"].filter { offered.contains($0) }
         // The receiver's own estimate only where it does not tell us what ours is made from.
         if transport != nil {
@@ -181,10 +183,9 @@ extension Negotiation.Track {
             feedback: feedback,
             rtxPayloadType: offered.contains("nack") ? Self.rtx(of: map, in: media) : nil,
             // The one-byte header takes 16 bytes.
-            midExtension: (section.mid?.utf8.count ?? 99) <= 16 ? HeaderExtension.mid.identifier(in: media) : nil,
+            midExtension: (section.mid?.utf8.count ?? 99) <= 16 ? identifier(of: .mid) : nil,
             transportExtension: transport,
-            playoutDelayExtension: format.codec.kind == .video
-                ? HeaderExtension.playoutDelay.identifier(in: media) : nil,
+            playoutDelayExtension: format.codec.kind == .video ? identifier(of: .playoutDelay) : nil,
             mid: section.mid
         )
     }

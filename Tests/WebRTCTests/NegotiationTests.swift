@@ -45,6 +45,16 @@ import Wire
         #expect(try golden(peer(Offers.firefox(), [Formats.opus, Formats.h264])) == Golden.firefox)
     }
 
+    @Test func `an extension id that means two things is used for neither`() throws {
+        let twice = Offers.chrome().replacing(
+            "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+            with: "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid"
+        )
+        let answer = try peer(twice, [Formats.h264, Formats.pcma]).answer
+        #expect(AnswerRules.broken(answer, answering: twice) == [])
+        #expect(!answer.contains("a=extmap:3 ") && answer.contains("a=extmap:12 "))
+    }
+
     @Test(arguments: [
         (UInt8(0x42), UInt8(0xC0), "109"), (0x42, 0x00, "103"), (0x4D, 0x00, "115"), (0x64, 0x00, "109"),
         (0x4D, 0x40, "115"),
