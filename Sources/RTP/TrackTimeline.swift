@@ -23,6 +23,8 @@ public struct TrackTimeline: Sendable {
     private var correction = 0.0
     private var senderClock = SenderClock()
     private var isAligned = false
+    /// Until the tracks have been in step once, nobody has watched long enough to mind a faster slew.
+    private var isSettling = true
 
     private struct Anchor {
         /// Output less input.
@@ -50,6 +52,7 @@ public struct TrackTimeline: Sendable {
         unwrapper = TimestampUnwrapper()
         senderClock = SenderClock()
         isAligned = false
+        isSettling = true
     }
 
     /// Maps the timestamp of a packet that arrived at `arrival`. All packets of one picture get the same value.
@@ -104,6 +107,7 @@ public struct TrackTimeline: Sendable {
         reanchored &+= 1
         senderClock = SenderClock()
         isAligned = false
+        isSettling = true
         return anchor(input, at: arrival)
     }
 
@@ -112,7 +116,7 @@ public struct TrackTimeline: Sendable {
         if step > 0 {
             if step <= Int64(clockRate) { frameInterval = step }
             let isLarge = abs(correction) > largeError * Double(clockRate)
-            let most = Double(step) * (isLarge ? fastSlew : slowSlew)
+            let most = Double(step) * (isLarge || isAligned && isSettling ? fastSlew : slowSlew)
             let slew = min(max(correction, -most), most)
             offset += slew
             correction -= slew
@@ -144,13 +148,15 @@ extension TrackTimeline {
         return nearest(output / Double(clockRate) * 1e9) &- report.nanoseconds
     }
 
-    /// Slews this track by at most 5 ms per second until its ``senderClockOffset`` is `reference`.
+    /// Slews this track until its ``senderClockOffset`` is `reference`: by at most 50 ms per second the first time, which
+    /// tells how much longer one track takes than the other, and 5 ms later.
     ///
     /// Does nothing when the clocks of both tracks obviously have nothing in common.
     public mutating func align(to reference: Int64) {
         guard let own = senderClockOffset else { return }
         let difference = reference &- own
         guard abs(difference) <= maximumDeviationSeconds * 1_000_000_000 else { return }
+        if isAligned, abs(difference) < settledError { isSettling = false }
         isAligned = true
         correction = Double(difference) / 1e9 * Double(clockRate)
     }
@@ -217,6 +223,8 @@ private let driftWindow: Int64 = 4_000_000_000
 private let deadBand = 0.010
 /// Seconds of error above which ``fastSlew`` applies, as after a camera's initial burst.
 private let largeError = 0.250
+/// Nanoseconds of error at which the tracks of a camera are in step.
+private let settledError: Int64 = 10_000_000
 /// 5 ms per second: seen by nobody.
 private let slowSlew = 0.005
 private let fastSlew = 0.05

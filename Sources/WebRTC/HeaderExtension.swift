@@ -19,9 +19,6 @@ enum HeaderExtension: String {
         }
         return isClear ? id : nil
     }
-
-    /// Pictures are shown at once, or at most 400 ms late: two 12-bit numbers in steps of 10 ms.
-    static let playoutDelayRange: UInt64 = 0 << 12 | 40
 }
 
 extension MediaDescription {

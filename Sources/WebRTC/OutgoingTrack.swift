@@ -19,9 +19,10 @@ struct OutgoingTrack {
     /// The latest frame: the stream's timestamp, and the one it went out with before the offset.
     private var frame: (stream: Int64, sent: Int64)?
     var ring: RetransmissionRing
-    /// Packets still to carry the extensions that have to arrive once, MID (RFC 8843 §9.2) and playout delay; none once
-    /// the client has reported.
-    var earlyPacketsLeft: Int
+    /// Packets still to carry the MID, which has to arrive once (RFC 8843 §9.2); none once the client has reported.
+    private var packetsWithMID: Int
+    /// From when on pictures may be shown.
+    var playoutDelay = PlayoutDelay()
     /// Packets were left out before the next one, and it is not known whether it can be decoded without them.
     var followsGap = false
 
@@ -47,7 +48,7 @@ struct OutgoingTrack {
         timestampOffset = UInt32.random(in: 0...UInt32.max, using: &random)
         nextRTXSequence = sources.rtx == nil ? 0 : UInt16.random(in: 0..<0x8000, using: &random)
         mid = negotiated.midExtension == nil ? [] : Array((negotiated.mid ?? "").utf8)
-        earlyPacketsLeft = mid.isEmpty && negotiated.playoutDelayExtension == nil ? 0 : initialEarlyPackets
+        packetsWithMID = mid.isEmpty ? 0 : initialPacketsWithMID
         ring = RetransmissionRing(isEnabled: negotiated.supportsNack)
     }
 
@@ -89,14 +90,15 @@ struct OutgoingTrack {
             sentAt: clock,
             transportSequence: history.nextSequence,
             marker: packet.isMarker,
-            isEarly: earlyPacketsLeft > 0
+            passing: passingExtension
         )
         let count = write(entry, numbers: .media(nextSequence), with: srtp, on: path, into: &output)
         guard count > 0 else { return 0 }
         if negotiated.transportExtension != nil { history.append(byteCount: count, at: now) }
         ring.store(entry, sequence: nextSequence)
         nextSequence &+= 1
-        if earlyPacketsLeft > 0 { earlyPacketsLeft -= 1 }
+        if packetsWithMID > 0 { packetsWithMID -= 1 }
+        playoutDelay.countPacket()
         packetsSent &+= 1
         payloadBytesSent &+= UInt64(packet.payload.count)
         retransmissionCredit = min(retransmissionCredit + count / 4, maximumCredit)
@@ -118,6 +120,8 @@ struct OutgoingTrack {
             return UInt32(truncatingIfNeeded: frame.sent) &+ timestampOffset
         }
         let sent = frame.map { max(timestamp, $0.sent &+ 1) } ?? timestamp
+        // What is shown first is not held back.
+        if frame != nil { playoutDelay.advance() }
         frame = (packet.timestamp, sent)
         return UInt32(truncatingIfNeeded: sent) &+ timestampOffset
     }
@@ -171,8 +175,8 @@ struct OutgoingTrack {
             }
             if let original {
                 writer.append(originalSequenceNumber: original)
-            } else if entry.isEarly {
-                appendEarlyExtension(to: &writer, header.sequence)
+            } else {
+                append(entry.passing, to: &writer)
             }
             if entry.payload.isEmpty {
                 writer.append(padding: paddingLength)
@@ -191,13 +195,28 @@ struct OutgoingTrack {
         return written
     }
 
-    /// MID and playout delay take turns, because both do not fit beside a full payload.
-    private func appendEarlyExtension(to writer: inout RTPPacketWriter, _ sequence: UInt16) {
-        if let id = negotiated.playoutDelayExtension, mid.isEmpty || sequence & 1 == 1 {
-            writer.appendExtension(id, value: HeaderExtension.playoutDelayRange, length: 3)
-        } else if let id = negotiated.midExtension, !mid.isEmpty {
+    /// What the next packet carries: MID and playout delay take turns, because both do not fit beside a full payload.
+    private var passingExtension: RetransmissionRing.PassingExtension {
+        let hasDelay = negotiated.playoutDelayExtension != nil && playoutDelay.packetsLeft > 0
+        if hasDelay, packetsWithMID == 0 || nextSequence & 1 == 1 {
+            return .playoutDelay(minimum: playoutDelay.minimum)
+        }
+        return packetsWithMID > 0 ? .mid : .none
+    }
+
+    private func append(_ passing: RetransmissionRing.PassingExtension, to writer: inout RTPPacketWriter) {
+        if let minimum = passing.minimum, let id = negotiated.playoutDelayExtension {
+            writer.appendExtension(id, value: PlayoutDelay.value(minimum: minimum), length: 3)
+        } else if passing == .mid, let id = negotiated.midExtension {
             writer.appendExtension(id, bytes: mid)
         }
+    }
+
+    /// The client says what it has received.
+    mutating func receive(_ report: RTCPPacket.ReportBlock) {
+        lastReport = report
+        packetsWithMID = 0
+        playoutDelay.acknowledge()
     }
 
     /// Sends again what is still there and was not sent again within a round trip: by RFC 4588 under numbers of its own,
@@ -322,7 +341,7 @@ private let maximumOverhead = 12 + 28 + 2 + 16
 /// Bytes of a packet of padding, as much as the length byte can say and browsers send themselves.
 private let paddingLength: UInt8 = 224
 /// Enough for the first pictures; then the client has learned the SSRC.
-private let initialEarlyPackets = 50
+private let initialPacketsWithMID = 50
 /// A keyframe's worth, so that losses in the very first picture can be mended.
 private let initialCredit = 64 * 1024
 private let maximumCredit = 256 * 1024

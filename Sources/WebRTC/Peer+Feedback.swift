@@ -55,8 +55,7 @@ extension Peer {
             if tracks[index].negotiated.kind == .video {
                 noteLoss(in: block, after: tracks[index].lastReport, at: now)
             }
-            tracks[index].lastReport = block
-            tracks[index].earlyPacketsLeft = 0
+            tracks[index].receive(block)
             let middle = UInt32(truncatingIfNeeded: configuration.ntp(at: now) >> 16)
             if let measured = block.roundTripTime(arrivedAtMiddleNTP: middle), measured < .seconds(30) {
                 roundTripTime = measured

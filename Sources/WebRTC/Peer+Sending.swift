@@ -19,6 +19,7 @@ extension Peer {
         swap(&tracks, &self.tracks)
         var history = TransportHistory()
         swap(&history, &self.history)
+        let hold = lipSync.hold
         // By index: a loop variable would be a copy, which counts a reference to the payload up and down.
         for position in packets.indices {
             let track = packets[position].track
@@ -39,8 +40,16 @@ extension Peer {
         }
         swap(&tracks, &self.tracks)
         swap(&history, &self.history)
+        if lipSync.hold != hold { holdPictures() }
         count(byteCount, datagramCount, at: now)
         reportIfDue(media, at: now, into: &output)
+    }
+
+    /// Lets pictures wait for sound.
+    private func holdPictures() {
+        for index in tracks.indices where tracks[index].negotiated.kind == .video {
+            tracks[index].playoutDelay.goal = lipSync.hold
+        }
     }
 
     /// Sends live packets; call once per batch of the stream.
@@ -58,8 +67,10 @@ extension Peer {
         guard track.negotiated.kind == .video else {
             track.lastStreamSequence = packet.sequence
             if !hasSoundBegun { hasSoundBegun = maySoundBegin(with: packet, track, at: now) }
+            if hasSoundBegun, hasVideo { lipSync.noteSound(track.age(of: packet, at: now), at: now) }
             return hasSoundBegun
         }
+        if hasSoundBegun, packet.isMarker { lipSync.notePicture(track.age(of: packet, at: now)) }
         let isWanted = isWanted(packet)
         if awaitsKeyframe {
             guard packet.startsKeyframe else {

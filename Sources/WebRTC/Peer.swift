@@ -44,6 +44,7 @@ public final class Peer {
     let hasVideo: Bool
     /// Sound goes out.
     var hasSoundBegun = false
+    var lipSync = LipSync()
     var counters = Counters()
     var lastKeyframeRequest: Instant?
     var fullIntraRequestSequence: UInt8?

@@ -17,8 +17,23 @@ struct RetransmissionRing {
         /// The transport-wide number it carries, where there is one.
         var transportSequence: UInt16 = 0
         var marker = false
-        /// It carries the extensions that only the first packets have.
-        var isEarly = false
+        var passing = PassingExtension.none
+    }
+
+    /// The extension that a packet carries besides the transport-wide number, which only some do. One byte.
+    struct PassingExtension: Equatable {
+        private let code: UInt8
+
+        static let none = PassingExtension(code: 0)
+        static let mid = PassingExtension(code: 1)
+
+        /// Pictures wait this long, in steps of ``PlayoutDelay/step``.
+        static func playoutDelay(minimum: UInt8) -> PassingExtension {
+            PassingExtension(code: min(minimum, .max - 2) + 2)
+        }
+
+        /// The minimum of a playout delay; `nil` for others.
+        var minimum: UInt8? { code < 2 ? nil : code - 2 }
     }
 
     private var entries: [Entry] = []

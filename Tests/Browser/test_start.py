@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import statistics
-import time
 
 import pytest
 
@@ -143,49 +142,41 @@ def test_the_first_picture_comes_within_300_ms_of_the_click(start, chromium) -> 
     assert min(medians) <= 300
 
 
-@pytest.mark.parametrize(("audio", "within"), [("pcmu", 10), ("aac", 30)])
-def test_sound_and_picture_come_together(start, chromium, audio: str, within: float) -> None:
-    """Within 60 ms by the browser's account, which holds the picture back step by step until they are.
+@pytest.mark.parametrize("audio", ["pcmu", "aac"])
+def test_sound_and_picture_come_together(start, chromium, audio: str) -> None:
+    """Within 60 ms from 1.5 s on: by beeps that are heard and the clock in the pictures that are shown then, and, as soon
+    as the browser has one, by its own account.
 
-    AAC has farther to come: its frames are gathered by the camera and again for Opus.
+    AAC has farther to come: its frames are gathered by the camera and again for Opus. The median of three starts counts;
+    a machine that has other things to do may try three times.
     """
-    demo = start.demo("--cameras", "1", "--size", "640x360", "--audio", audio)
+    demo = start.demo("--cameras", "1", "--gop", "10", "--size", "640x360", "--audio", audio)
     relay = start.relay({"clock": camera_configuration(demo)})
     relay.wait_for_camera("clock")
-    page = Watching(
-        chromium,
-        f"{relay.page}/clock",
-        script="""
-            window.RTCPeerConnection = class extends RTCPeerConnection {
-                constructor(...parameters) { super(...parameters); window.peer = this; }
-            };
-        """,
-    )
-    page.wait_until_playing("webrtc")
-    began = time.monotonic()
-    offsets: list[int] = []
+    # The browser's own start with WebRTC is not the relay's.
+    warm = Watching(chromium, f"{relay.page}/clock")
+    warm.wait_until_playing("webrtc", within=20)
+    warm.context.close()
 
-    def offset() -> float | None:
-        measured = page.page.evaluate(
-            """async () => {
-                const inbound = [...(await window.peer.getStats()).values()].filter((one) => one.type === 'inbound-rtp');
-                const playout = (kind) => inbound.find((one) => one.kind === kind)?.estimatedPlayoutTimestamp;
-                return playout('video') - playout('audio');
-            }"""
-        )
-        if measured is not None and measured == measured:
-            offsets.append(round(measured))
-        return measured
+    def lateness() -> tuple[float, float]:
+        """How far apart sound and picture are in one start: as they are heard and seen, and by the browser's account."""
+        eventually(lambda: 2 < (relay.camera("clock")["keyframeAge"] or 0) < 8, 30, "the middle of a GOP", every=0.2)
+        seen = watch(chromium, f"{relay.page}/clock", 6)
+        pictures = [picture for picture in seen["pictures"] if picture["age"] is not None]
+        heard = []
+        for beep in seen["beeps"]:
+            ages = [picture["age"] for picture in pictures if abs(picture["at"] - beep["at"]) < 100]
+            if beep["at"] >= 1500 and ages:
+                heard.append(round(beep["age"] - statistics.mean(ages)))
+        account = [skew["late"] for skew in seen["skews"] if skew["at"] >= 1500]
+        report(f"{audio}: sound behind the picture, heard {heard} ms, by the browser's account {account} ms")
+        assert len(heard) >= 3 and account, "too little was heard"
+        return statistics.median(map(abs, heard)), statistics.median(map(abs, account))
 
-    def is_together() -> bool:
-        measured = offset()
-        return measured is not None and measured == measured and abs(measured) <= 60
-
-    eventually(is_together, within, "sound and picture are within 60 ms", every=0.5)
-    took = time.monotonic() - began
-    page.page.wait_for_timeout(3000)
-    for _ in range(6):
-        offset()
-        page.page.wait_for_timeout(500)
-    report(f"{audio}: sound and picture within 60 ms {took:.1f} s after the first picture; offsets {offsets} ms")
-    assert statistics.median(abs(one) for one in offsets[-6:]) <= 60, offsets
+    worst = []
+    for _ in range(3):
+        starts = [lateness() for _ in range(3)]
+        worst.append(max(statistics.median(kind) for kind in zip(*starts, strict=True)))
+        if worst[-1] <= 60:
+            break
+    assert min(worst) <= 60

@@ -1,6 +1,6 @@
 // Runs before a page's own scripts: notes every picture that is shown, by the clock in it, and every beep that is heard.
 (() => {
-  const watch = { pictures: [], beeps: [], peers: [] };
+  const watch = { pictures: [], beeps: [], peers: [], skews: [] };
   window.watching = watch;
 
   const Native = window.RTCPeerConnection;
@@ -92,4 +92,15 @@
     audio.createMediaStreamSource(new MediaStream([track])).connect(node);
     node.connect(audio.destination);
   }
+
+  // --- what the browser thinks of the two ---
+
+  /** Twice a second, once it has an account: milliseconds that sound is behind the picture. */
+  setInterval(async () => {
+    const reports = [...((await watch.peers.at(-1)?.getStats())?.values() ?? [])];
+    const [picture, sound] = ["video", "audio"].map((kind) => {
+      return reports.find((one) => one.type === "inbound-rtp" && one.kind === kind)?.estimatedPlayoutTimestamp;
+    });
+    if (picture && sound) watch.skews.push({ at: performance.now(), late: Math.round(picture - sound) });
+  }, 500);
 })();
