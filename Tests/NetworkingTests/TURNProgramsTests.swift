@@ -20,9 +20,12 @@ struct TURNProgramsTests {
     private let credentials = RelayCredentials(secret: Array("a secret of more than twenty bytes".utf8))
 
     /// A media port that offers TURN on itself and on an extra port, to itself as the only peer.
-    private func withPorts(_ body: (MediaPlane, TURNListener) async throws -> Void) async throws {
+    private func withPorts(
+        on host: String = "127.0.0.1",
+        _ body: (MediaPlane, TURNListener) async throws -> Void
+    ) async throws {
         let loop = group.next()
-        let plane = try await MediaPlane.open(ListenAddress(parsing: "127.0.0.1:0"), on: loop, connections: group)
+        let plane = try await MediaPlane.open(ListenAddress(parsing: "\(host):0"), on: loop, connections: group)
         var random = SystemRandomNumberGenerator()
         // The program binds a channel to the port above, for RTCP, even when told that there is none.
         var above = plane.localAddress
@@ -30,7 +33,7 @@ struct TURNProgramsTests {
         let peers: Set<TransportAddress> = [plane.localAddress, above]
         plane.traversal.offer(TURNServer(peers: peers, credentials: credentials, using: &random))
         let extra = try await TURNListener.open(
-            ListenAddress(parsing: "127.0.0.1:0"),
+            ListenAddress(parsing: "\(host):0"),
             on: loop,
             connections: group,
             plane: plane
@@ -55,7 +58,8 @@ struct TURNProgramsTests {
             "-v", "-c", "-n", "3", "-p", "\(port)", "-e", "\(peer.ip)", "-r", "\(peer.port)", "-u", user.username, "-w",
             user.password,
         ]
-        return try await Program.run("turnutils_uclient", arguments + more + ["127.0.0.1"], within: .seconds(20))
+        let host = peer.ip.isIPv6 ? "::1" : "127.0.0.1"
+        return try await Program.run("turnutils_uclient", arguments + more + [host], within: .seconds(20))
     }
 
     private func login(_ user: String = "viewer", validFor seconds: Int64 = 600) -> RelayCredentials.Issued {
@@ -138,6 +142,29 @@ struct TURNProgramsTests {
             #expect(counters.fromClients.packets >= 30)
             #expect(plane.counters.values.droppedUnknown >= 30)
             try await secure.close()
+        }
+    }
+
+    @Test func `over IPv6 it gets IPv6 relayed addresses, and may send to us from them`() async throws {
+        try await withPorts(on: "[::1]") { plane, _ in
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for transport in [[], ["-t"]] {
+                    tasks.addTask {
+                        let said = try await uclient(
+                            plane.localAddress.port,
+                            as: login("v6\(transport)"),
+                            peer: plane.localAddress,
+                            ["-x"] + transport
+                        )
+                        #expect(said.contains("allocate response received"), "\(said)")
+                        #expect(said.contains("channel bind") && !said.contains("error 4"), "\(said)")
+                    }
+                }
+                try await tasks.waitForAll()
+            }
+            let counters = try #require(plane.traversal.counters)
+            #expect(counters.allocated >= 2 && counters.forbidden == 0 && counters.fromClients.packets >= 6)
+            #expect(plane.counters.values.droppedUnknown >= 6)
         }
     }
 

@@ -92,7 +92,8 @@ private struct Rules {
         _ theirs: MediaDescription,
         _ rule: (String) -> String
     ) {
-        expect(Set(ours.formats).isSubset(of: theirs.formats), rule("formats were offered"))
+        // By number: an offer may say "08".
+        expect(Set(ours.payloadTypes).isSubset(of: theirs.payloadTypes), rule("formats were offered"))
         expect(ours.formats.allSatisfy { ($0.decimal(upTo: 127)) != nil }, rule("payload types are at most 127"))
         expect(Set(ours.formats).count == ours.formats.count, rule("payload types differ"))
         for map in ours.rtpMaps() {
