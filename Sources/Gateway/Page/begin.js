@@ -25,6 +25,18 @@ const begun = (() => {
     }
   }
 
+  /** The first message of a connection, with the identity that the viewer had on the one before. */
+  function hello(viewer) {
+    const codecs = globalThis.RTCRtpReceiver?.getCapabilities?.("video")?.codecs ?? [];
+    return {
+      type: "hello",
+      viewer: viewer ?? undefined,
+      codecs: [...new Set(codecs.map(({ mimeType }) => mimeType.replace("video/", "")))],
+      mse: Boolean(globalThis.ManagedMediaSource ?? globalThis.MediaSource),
+      network: navigator.connection?.effectiveType,
+    };
+  }
+
   const socket = new WebSocket(socketURL);
   const send = (message) => socket.send(JSON.stringify(message));
   let made = null;
@@ -40,7 +52,7 @@ const begun = (() => {
   const heard = [];
   socket.onmessage = ({ data }) => heard.push(data);
   socket.onopen = () => {
-    send({ type: "hello", network: navigator.connection?.effectiveType });
+    send(hello());
     hasGreeted = true;
     sendOffer();
   };
@@ -50,5 +62,5 @@ const begun = (() => {
     sendOffer();
     return result;
   });
-  return { camera, socketURL, newPeer, socket, heard, offer };
+  return { camera, socketURL, newPeer, hello, socket, heard, offer };
 })();

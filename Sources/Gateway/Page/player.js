@@ -141,13 +141,7 @@ function noteFrame() {
 const signalling = new Signalling(
   socketURL,
   begun,
-  () => ({
-    type: "hello",
-    viewer: state.viewer ?? undefined,
-    codecs: Receiver.codecs(),
-    mse: hlsSupport(videos.hls) === "mse",
-    network: navigator.connection?.effectiveType,
-  }),
+  () => begun.hello(state.viewer),
   {
     message: (message) => handlers[message.type]?.(message),
     opened() {

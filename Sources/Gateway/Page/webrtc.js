@@ -23,12 +23,6 @@ export class Receiver {
     return typeof globalThis.RTCPeerConnection === "function";
   }
 
-  /** Names of the video codecs this browser can receive. */
-  static codecs() {
-    const codecs = globalThis.RTCRtpReceiver?.getCapabilities?.("video")?.codecs ?? [];
-    return [...new Set(codecs.map((codec) => codec.mimeType.replace("video/", "")))];
-  }
-
   /** The relay's answer has been taken. */
   get isAnswered() {
     return Boolean(this.peer?.remoteDescription);
