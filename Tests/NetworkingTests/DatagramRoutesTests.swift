@@ -28,15 +28,26 @@ import Wire
         }
     }
 
-    @Test func `stun without a user name follows the path, with one it follows the ufrag`() {
+    @Test func `stun without a user name follows the path, with one the ufrag where the path is nobody's`() {
         var routes = DatagramRoutes()
         routes.claim("mine", for: 1)
         routes.claim("other", for: 2)
         routes.claim(path(1), through: "other")
         let response = STUNMessage(.successResponse, transactionID: STUNTransactionID(high: 1, low: 2)).serialized()
-        #expect(routes.shard(of: request, on: path(1)) == 1)
+        #expect(routes.shard(of: request, on: path(9)) == 1)
         #expect(routes.shard(of: response, on: path(1)) == 2)
         #expect(routes.shard(of: response, on: path(9)) == nil)
+    }
+
+    @Test func `a check under the address of another session's client does not reach the forger's session`() {
+        var routes = DatagramRoutes()
+        routes.claim("victim", for: 2)
+        routes.claim("mine", for: 1)
+        routes.claim(path(1), through: "victim")
+        // Where the path is known its session refuses the check; the forger's would take the path over.
+        #expect(routes.shard(of: request, on: path(1)) == 2)
+        routes.release("victim")
+        #expect(routes.shard(of: request, on: path(1)) == 1)
     }
 
     @Test func `a path is claimed only through a known ufrag and goes with it`() {

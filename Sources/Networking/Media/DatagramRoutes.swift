@@ -1,7 +1,11 @@
 import ICE
 import Wire
 
-/// Which shard a datagram belongs to: by the ufrag of a STUN request, otherwise by the path it came on.
+/// Which shard a datagram belongs to: by the path it came on, or, where that is nobody's yet, by the ufrag of a STUN
+/// request.
+///
+/// A path stays with its session until that ends: a check under a forged source address would otherwise move what the
+/// address's owner sends to the forger's session.
 struct DatagramRoutes {
     private struct Claim {
         var shard: Int
@@ -42,7 +46,9 @@ struct DatagramRoutes {
         guard let first = datagram.first else { return nil }
         switch first {
         case 0...3:
-            if let ufrag = STUNMessage.localUfrag(of: datagram[...]) { return claims[ufrag]?.shard }
+            if let ufrag = STUNMessage.localUfrag(of: datagram[...]) {
+                return claims[ufrag].map { paths[path]?.shard ?? $0.shard }
+            }
             // Responses to our own checks and indications carry no user name.
             return Self.service(of: datagram[...]) == nil && STUNMessage.isSTUN(datagram[...])
                 ? paths[path]?.shard : nil
