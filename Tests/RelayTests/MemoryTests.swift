@@ -64,7 +64,12 @@ struct RateMeterTests {
 
 /// What is remembered of the last quarter of an hour.
 struct HistoryStoreTests {
-    private func snapshot(camera: String? = "gate", bitrate: Double? = nil, viewer: String? = nil) -> Snapshot {
+    private func snapshot(
+        camera: String? = "gate",
+        bitrate: Double? = nil,
+        viewer: String? = nil,
+        age: Double = 5
+    ) -> Snapshot {
         var cameras: [CameraSnapshot] = []
         if let camera {
             var shown = CameraSnapshot(id: camera, generation: 1, state: .live, source: "")
@@ -76,6 +81,7 @@ struct HistoryStoreTests {
             var shown = ViewerSnapshot(id: viewer, generation: 1, camera: "gate", delivery: .webrtc, control: .page)
             shown.bitrate = 500
             shown.roundTrip = 20
+            shown.age = age
             viewers = [shown]
         }
         let node = NodeSnapshot(name: "n", version: "1", processID: 1, cpu: 3, bitrateIn: 7, bitrateOut: 9)
@@ -129,6 +135,14 @@ struct HistoryStoreTests {
         store.record(snapshot(bitrate: 1))
         for _ in 0..<1_000 { store.record(snapshot(camera: nil)) }
         #expect(values(store, .camera("gate", .bitrate), 900).isEmpty)
+    }
+
+    @Test func `viewers that come and go at once leave nothing`() {
+        let store = HistoryStore()
+        store.record(snapshot(viewer: "brief", age: 0.4))
+        store.record(snapshot(viewer: "stays", age: 2))
+        #expect(values(store, .viewer("brief", .roundTrip), 10).isEmpty)
+        #expect(values(store, .viewer("stays", .roundTrip), 10) == [20])
     }
 
     @Test func `one request is answered for 256 series at most`() {

@@ -16,6 +16,8 @@ public final class HistoryStore: Sendable {
 
     private let state = Mutex(State())
 
+    /// Seconds: viewers that are gone again sooner leave no history, which thousands of them would fill.
+    private static let briefest = 2.0
     /// Series kept at most; further objects are not remembered.
     public static let seriesLimit = 8_192
 
@@ -34,7 +36,7 @@ public final class HistoryStore: Sendable {
                 state.record(.camera(camera.id, .fps), camera.fps)
                 state.record(.camera(camera.id, .egress), egress[camera.id] ?? 0)
             }
-            for viewer in snapshot.viewers {
+            for viewer in snapshot.viewers where viewer.age >= Self.briefest {
                 state.record(.viewer(viewer.id, .bitrate), viewer.bitrate)
                 state.record(.viewer(viewer.id, .roundTrip), viewer.roundTrip)
                 state.record(.viewer(viewer.id, .loss), viewer.loss)
