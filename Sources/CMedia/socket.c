@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <malloc.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -249,3 +250,5 @@ int cmedia_unix_probe(const char *path, pid_t *pid) {
     close(fd);
     return 0;
 }
+
+void cmedia_return_memory(void) { malloc_trim(0); }

@@ -84,12 +84,12 @@ def test_viewers_of_one_camera_are_spread_over_loops(start, chromium) -> None:
     relay = start.relay({"yard": {"source": camera.url}, "zoo": {"source": camera.url}})
     relay.wait_for_camera("yard")
     crowd = Watching(chromium, f"{relay.page}/")
-    crowd.page.evaluate(CROWD, [f"{relay.page}/yard/whep", 9])
+    crowd.page.evaluate(CROWD, [f"{relay.page}/yard/whep", 17])
     page = Watching(chromium, f"{relay.page}/yard")
     viewer = page.wait_until_playing("webrtc")["viewer"]
     loops = {v["id"][:3] for v in relay.viewers()}
     assert len(loops) == 2, f"all are on one loop: {loops}"
-    assert relay.camera("yard")["webrtcViewers"] == 10
+    assert relay.camera("yard")["webrtcViewers"] == 18
 
     before = crowd.page.evaluate("framesOfCrowd()")
     # The page's viewer is on the other loop than its camera, whose HLS stream it fetches.
@@ -100,7 +100,7 @@ def test_viewers_of_one_camera_are_spread_over_loops(start, chromium) -> None:
     relay.ctl("restart", "yard", "--wait")
     page.wait_until_moving()
     after = crowd.page.evaluate("framesOfCrowd()")
-    report(f"pictures decoded by nine viewers on two loops: {before} and later {after}")
+    report(f"pictures decoded by 17 viewers on two loops: {before} and later {after}")
     assert all(late > early > 0 for early, late in zip(before, after))
     assert not page.problems, page.problems
 

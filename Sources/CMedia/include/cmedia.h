@@ -1,5 +1,5 @@
 // System calls that Swift cannot make without _GNU_SOURCE: UDP segmentation offload, vectored sends, packet info,
-// interface flags and peer credentials. Every function returns 0 (or a count) on success and -errno on failure.
+// interface flags, peer credentials and what glibc alone has. Functions return 0 (or a count) on success and -errno on failure.
 #ifndef CMEDIA_H
 #define CMEDIA_H
 
@@ -61,5 +61,8 @@ int cmedia_unix_listen(const char *path, mode_t mode, int backlog);
 //
 // Returns 0 and the listener's process id, or -errno (-ECONNREFUSED: a stale file).
 int cmedia_unix_probe(const char *path, pid_t *pid);
+
+// Gives memory that is free back to the system.
+void cmedia_return_memory(void);
 
 #endif

@@ -23,8 +23,9 @@ public struct NodeConfiguration: Sendable {
     /// The certificate of our DTLS side.
     public var certificate: DTLSContext
     /// Viewers that a camera's own loop may have more than the idlest one before new ones are taken in there. Handing a
-    /// camera's packets to another loop costs about as much as sending them to a viewer or two.
-    public var viewersKeptHome = 8
+    /// camera's packets to another loop costs about as much as sending them to a viewer or two, and so few viewers take a
+    /// small share of a core.
+    public var viewersKeptHome = 16
     /// Whether bursts are sent with segmentation offload where the kernel can.
     public var segmentationOffload: Bool
     /// The program that converts sound, `signalbox-media`; `nil` when there is none.

@@ -1,3 +1,4 @@
+import CMedia
 import Glibc
 import Relay
 import Synchronization
@@ -15,6 +16,8 @@ final class NodeSampler: Sendable {
         var presented: [ListenerSnapshot] = []
         var process = ProcessStatistics()
         var sampledAt: Instant?
+        /// Somebody has watched since memory was last given back.
+        var hasUnreturnedMemory = false
         var latest: Snapshot?
     }
 
@@ -140,6 +143,19 @@ final class NodeSampler: Sendable {
             state.latest = snapshot
             return snapshot
         }
-        if isNewSecond { history.record(snapshot) }
+        if isNewSecond {
+            history.record(snapshot)
+            returnMemory(isWatched: !merged.viewers.isEmpty)
+        }
+    }
+
+    /// What viewers that have gone leave free is given back to the system when nobody watches any more: it takes a few
+    /// milliseconds, which then disturb nobody.
+    private func returnMemory(isWatched: Bool) {
+        let isDue = state.withLock { state in
+            defer { state.hasUnreturnedMemory = isWatched }
+            return state.hasUnreturnedMemory && !isWatched
+        }
+        if isDue { cmedia_return_memory() }
     }
 }
