@@ -1,3 +1,4 @@
+import CMedia
 import ICE
 import NIOCore
 import NIOPosix
@@ -69,6 +70,8 @@ public final class RelayNode: ViewerService {
         configuration: NodeConfiguration,
         group given: MultiThreadedEventLoopGroup? = nil
     ) async throws(NodeError) -> RelayNode {
+        // The media path allocates next to nothing, so sharing costs it nothing.
+        cmedia_share_heaps(2)
         let listen = try ListenAddress(parsing: configuration.media)
         let group = given ?? MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let loops = group.makeIterator().map { $0 }
