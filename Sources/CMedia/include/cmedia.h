@@ -1,5 +1,6 @@
 // System calls that Swift cannot make without _GNU_SOURCE: UDP segmentation offload, vectored sends, packet info,
-// interface flags, peer credentials and what glibc alone has. Functions return 0 (or a count) on success and -errno on failure.
+// interface flags, peer credentials and what glibc alone has. Functions return 0 (or a count) on success and -errno on
+// failure, where they can fail.
 #ifndef CMEDIA_H
 #define CMEDIA_H
 

@@ -70,7 +70,7 @@ public final class RelayNode: ViewerService {
         configuration: NodeConfiguration,
         group given: MultiThreadedEventLoopGroup? = nil
     ) async throws(NodeError) -> RelayNode {
-        // The media path allocates next to nothing, so sharing costs it nothing.
+        // The media path, where it would be felt, allocates next to nothing.
         cmedia_share_heaps(2)
         let listen = try ListenAddress(parsing: configuration.media)
         let group = given ?? MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)

@@ -212,7 +212,9 @@ final class ShardDriver {
 
     /// Admits a viewer and opens its stream of messages, before any message can be sent.
     func join(_ request: JoinRequest) throws(ViewerRefusal) -> JoinedViewer {
-        try perform { (shard, now, effects) throws(ViewerRefusal) in
+        // The directory counted the viewer when it placed it, who may be refused.
+        defer { directory.note(viewers: shard.viewerCount, at: index) }
+        return try perform { (shard, now, effects) throws(ViewerRefusal) in
             let joined = try shard.join(request, at: now, into: &effects)
             let (stream, continuation) = AsyncStream<ViewerMessage>.makeStream(
                 bufferingPolicy: .bufferingNewest(Self.messageLimit)

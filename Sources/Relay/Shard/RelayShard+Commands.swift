@@ -180,7 +180,7 @@ extension RelayShard {
 
     /// RTSP has no way to ask a camera for a keyframe, so this says what was done instead.
     private func requestKeyframe(of camera: Camera, at now: Instant, into effects: inout [ShardEffect]) -> String {
-        _ = refresh(camera.stream, at: now)
+        refresh(camera.stream, at: now)
         for shard in camera.audience.shards where shard != number {
             say(.refresh, of: camera.stream, to: shard, at: now, into: &effects)
         }

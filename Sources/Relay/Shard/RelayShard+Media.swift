@@ -119,13 +119,10 @@ extension RelayShard {
     ) {
         camera.tracks = tracks
         let earlier = camera.stream.facts
-        let formats = derive(tracks.map(\.format), for: camera, into: &effects)
-        camera.stream.facts.tracks = formats
+        camera.stream.facts.tracks = derive(tracks.map(\.format), for: camera, into: &effects)
         camera.noteSound()
         follow(camera.stream, from: earlier, isNews: false, at: now, into: &effects)
-        if !earlier.tracks.isEmpty, earlier.tracks.map(\.codec) != formats.map(\.codec) {
-            closeHLS(of: camera, at: now, into: &effects)
-        }
+        if camera.stream.facts.hasOtherCodecs(than: earlier) { closeHLS(of: camera, at: now, into: &effects) }
     }
 
     private func playing(

@@ -35,7 +35,7 @@ extension RelayShard {
             stream.take(packets[...])
             deliver(packets, of: stream, at: now)
         case .interrupted: stream.interrupt()
-        case .refresh: _ = refresh(stream, at: now)
+        case .refresh: refresh(stream, at: now)
         case .fetched(let activity, let viewer):
             guard let viewer = viewers[viewer], viewer.stream === stream else { return }
             viewer.note(activity)
@@ -169,15 +169,10 @@ extension RelayShard {
     }
 
     /// Shows every subscriber the cached pictures again.
-    ///
-    /// - Returns: How many there are that could be served.
-    func refresh(_ stream: Stream, at now: Instant) -> Int {
-        var served = 0
+    func refresh(_ stream: Stream, at now: Instant) {
         for subscriber in stream.subscribers where stream.refresh(subscriber.viewer, at: now) {
-            served += 1
             schedule(subscriber.viewer)
         }
-        return served
     }
 
     /// What is known of a camera changed: ends what no longer fits it.
@@ -188,7 +183,7 @@ extension RelayShard {
         at now: Instant,
         into effects: inout [ShardEffect]
     ) {
-        if !earlier.tracks.isEmpty, earlier.tracks.map(\.codec) != stream.tracks.map(\.codec) {
+        if stream.facts.hasOtherCodecs(than: earlier) {
             for viewer in stream.viewers.values where viewer.peer != nil {
                 endPeer(of: viewer, .relay("the camera's codecs changed"), at: now, into: &effects)
                 log(.info, "must connect again: the camera's codecs changed", viewer: viewer.id, at: now)

@@ -43,6 +43,11 @@ struct StreamFacts: Sendable, Equatable {
     /// Whether media flows or is about to, so that a viewer has something to see.
     var isShown: Bool { isPulled && !isFailing }
 
+    /// Whether the camera described other codecs before, so that viewers must negotiate anew.
+    func hasOtherCodecs(than earlier: StreamFacts) -> Bool {
+        !earlier.tracks.isEmpty && earlier.tracks.map(\.codec) != tracks.map(\.codec)
+    }
+
     /// Sentences about tracks that do not reach a delivery.
     func notes(at now: Instant) -> [String] {
         var notes = [Delivery.webrtc, .hls].compactMap { silence(for: $0, at: now) }
