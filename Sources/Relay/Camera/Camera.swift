@@ -9,8 +9,8 @@ import Wire
 /// A passive record confined to its shard's loop; the transitions are in `RelayShard+Cameras.swift`. What viewers on
 /// other loops need to know of it is in its stream's facts.
 final class Camera: Scheduled {
-    /// When the shard looks at the camera next.
-    var scheduledAt: Instant?
+    /// Among those that the shard looks at.
+    var place: Int?
     let configuration: CameraConfiguration
     /// Its media on this loop.
     let stream: Stream

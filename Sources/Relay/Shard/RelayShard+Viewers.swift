@@ -347,6 +347,7 @@ extension RelayShard {
         viewer.stream.unsubscribe(viewer)
         viewer.bytesOfEarlierPeers += status.bytesSent
         viewer.peer = nil
+        unschedule(viewer)
         viewer.isSubscribed = false
         viewer.peerReadyAt = nil
         for path in viewer.paths where viewersByPath[path] === viewer { viewersByPath[path] = nil }

@@ -130,9 +130,12 @@ public final class RelayShard {
         wake(by: viewerDeadlines.first)
     }
 
+    /// The viewer has no peer any more.
+    func unschedule(_ viewer: Viewer) { viewerDeadlines.remove(viewer) }
+
     /// Does what is due at `now`. Calling early is harmless.
     public func handleTimeout(at now: Instant, into effects: inout [ShardEffect]) {
-        for camera in cameraDeadlines.takeDue(at: now) where cameras[camera.name] === camera {
+        for camera in cameraDeadlines.takeDue(at: now) {
             handleTimeout(of: camera, at: now, into: &effects)
             publish(camera, into: &effects)
             cameraDeadlines.schedule(camera)

@@ -54,8 +54,8 @@ final class Viewer: Scheduled {
     var paths: [FiveTuple] = []
     /// Ufrags of the peer from before it restarted ICE, which the client may still use for a moment.
     var retiredUfrags: [String] = []
-    /// When the shard looks at the peer next.
-    var scheduledAt: Instant?
+    /// Among those whose peers the shard looks at.
+    var place: Int?
     /// The peer takes media.
     var isSubscribed = false
     var peerReadyAt: Instant?
