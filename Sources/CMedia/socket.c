@@ -251,6 +251,4 @@ int cmedia_unix_probe(const char *path, pid_t *pid) {
     return 0;
 }
 
-void cmedia_share_heaps(int count) { mallopt(M_ARENA_MAX, count); }
-
 void cmedia_return_memory(void) { malloc_trim(0); }

@@ -46,7 +46,7 @@ struct AwayTests {
         let audience = try #require(world.shard.cameras["gate"]).audience
         #expect(Array(audience.shards) == [4] && audience.subscribers == 3 && audience.viewers.count == 3)
         var batches = 0
-        world.overhear = { if case .packets = $0.content { batches += 1 } }
+        world.overhear = { if case .fromHome(.packets) = $0.content { batches += 1 } }
         let pictures = try world.gate.pictures
         try world.run(.seconds(2))
         #expect(batches == (try world.gate.pictures) - pictures, "one batch for three viewers")

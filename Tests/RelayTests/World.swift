@@ -92,7 +92,7 @@ final class World {
         }
         self.shard = shard(3, other: 4, seed: seed)
         away = shard(4, other: 3, seed: seed &+ 1)
-        away.follow(cameras, of: 3)
+        away.introduce(cameras, of: 3)
         for camera in cameras {
             let scripted = ScriptedCamera(camera.name)
             prepare(scripted)

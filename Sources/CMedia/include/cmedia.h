@@ -63,10 +63,6 @@ int cmedia_unix_listen(const char *path, mode_t mode, int backlog);
 // Returns 0 and the listener's process id, or -errno (-ECONNREFUSED: a stale file).
 int cmedia_unix_probe(const char *path, pid_t *pid);
 
-// Lets threads share `count` heaps. One for every thread, as is usual, leaves each full of holes where what one thread
-// allocates is freed by another.
-void cmedia_share_heaps(int count);
-
 // Gives memory that is free back to the system.
 void cmedia_return_memory(void);
 

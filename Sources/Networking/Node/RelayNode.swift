@@ -1,4 +1,3 @@
-import CMedia
 import ICE
 import NIOCore
 import NIOPosix
@@ -70,8 +69,6 @@ public final class RelayNode: ViewerService {
         configuration: NodeConfiguration,
         group given: MultiThreadedEventLoopGroup? = nil
     ) async throws(NodeError) -> RelayNode {
-        // The media path, where it would be felt, allocates next to nothing.
-        cmedia_share_heaps(2)
         let listen = try ListenAddress(parsing: configuration.media)
         let group = given ?? MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let loops = group.makeIterator().map { $0 }
@@ -170,7 +167,7 @@ public final class RelayNode: ViewerService {
                 try await handle.loop.submit {
                     handle.driver.value.perform { shard, now, effects in
                         for home in loops.indices where home != index {
-                            shard.follow(cameras.filter { cameraShards[$0.name] == home }, of: home)
+                            shard.introduce(cameras.filter { cameraShards[$0.name] == home }, of: home)
                         }
                     }
                 }.get()

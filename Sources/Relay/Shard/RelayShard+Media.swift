@@ -121,7 +121,7 @@ extension RelayShard {
         let earlier = camera.stream.facts
         camera.stream.facts.tracks = derive(tracks.map(\.format), for: camera, into: &effects)
         camera.noteSound()
-        follow(camera.stream, from: earlier, isNews: false, at: now, into: &effects)
+        adapt(camera.stream, from: earlier, isNews: false, at: now, into: &effects)
         if camera.stream.facts.hasOtherCodecs(than: earlier) { closeHLS(of: camera, at: now, into: &effects) }
     }
 

@@ -8,7 +8,7 @@ extension RelayShard {
     /// Names the cameras of other shards, which viewers here may watch, too.
     ///
     /// - Parameter home: The number of the shard that has them.
-    public func follow(_ configurations: [CameraConfiguration], of home: Int) {
+    public func introduce(_ configurations: [CameraConfiguration], of home: Int) {
         for camera in configurations where streams[camera.name] == nil {
             streams[camera.name] = Stream(name: camera.name, delivery: camera.delivery, home: home)
         }
@@ -16,12 +16,28 @@ extension RelayShard {
 
     /// Another shard says something, or this one to itself.
     public func receive(_ message: ShardMessage, at now: Instant, into effects: inout [ShardEffect]) {
-        guard let stream = streams[message.camera] else { return }
         switch message.content {
+        case .fromHome(let news):
+            guard let stream = streams[message.camera] else { return }
+            hear(news, of: stream, at: now, into: &effects)
+        case .fromViewers(let word):
+            guard let camera = cameras[message.camera] else { return }
+            hear(word, from: message.sender, of: camera, at: now, into: &effects)
+        }
+    }
+
+    /// Something about a camera whose viewers are here.
+    private func hear(
+        _ news: ShardMessage.FromHome,
+        of stream: Stream,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        switch news {
         case .facts(let facts, let isNews):
             let earlier = stream.facts
             stream.facts = facts
-            follow(stream, from: earlier, isNews: isNews, at: now, into: &effects)
+            adapt(stream, from: earlier, isNews: isNews, at: now, into: &effects)
         case .attached(let cache, let attachment):
             // What was meant for an earlier time is late.
             guard attachment == stream.demand.attachment else { return }
@@ -39,22 +55,20 @@ extension RelayShard {
         case .fetched(let activity, let viewer):
             guard let viewer = viewers[viewer], viewer.stream === stream else { return }
             viewer.note(activity)
-        case .joined, .left, .demand:
-            guard let camera = cameras[message.camera] else { return }
-            hear(message, of: camera, at: now, into: &effects)
         }
     }
 
     /// Something about who watches a camera of this shard.
     private func hear(
-        _ message: ShardMessage,
+        _ word: ShardMessage.FromViewers,
+        from sender: Int,
         of camera: Camera,
         at now: Instant,
         into effects: inout [ShardEffect]
     ) {
-        switch message.content {
+        switch word {
         case .joined(let viewer):
-            camera.audience.viewers[viewer] = message.sender
+            camera.audience.viewers[viewer] = sender
             camera.unwatchedSince = nil
             if camera.state == .idle { connect(camera, at: now, into: &effects) }
             publish(camera, into: &effects)
@@ -62,38 +76,54 @@ extension RelayShard {
             camera.audience.viewers[viewer] = nil
             cancelHLS(of: viewer, into: &effects)
         case .demand(let demand):
-            let begins = camera.audience.note(demand, of: message.sender)
-            if begins, let attachment = demand.attachment, message.sender != number {
+            let begins = camera.audience.note(demand, of: sender)
+            if begins, let attachment = demand.attachment, sender != number {
                 let cache = camera.stream.cache
-                post(.attached(cache, attachment: attachment), of: camera.stream, to: message.sender, into: &effects)
+                post(.attached(cache, attachment: attachment), of: camera.stream, to: sender, into: &effects)
             }
             if demand.sound { soundWanted(of: camera, at: now, into: &effects) }
-        case .facts, .attached, .packets, .interrupted, .refresh, .fetched: break
         }
     }
 
-    /// Says something to a shard, which may be this one.
+    /// Says something to the shard that has the stream's camera, which may be this one.
+    func sayHome(
+        _ word: ShardMessage.FromViewers,
+        of stream: Stream,
+        at now: Instant,
+        into effects: inout [ShardEffect]
+    ) {
+        let message = ShardMessage(camera: stream.name, sender: number, content: .fromViewers(word))
+        if stream.home == number {
+            receive(message, at: now, into: &effects)
+        } else {
+            effects.append(.post(message, to: stream.home))
+        }
+    }
+
+    /// Says something to a shard that has viewers, which may be this one.
     func say(
-        _ content: ShardMessage.Content,
+        _ news: ShardMessage.FromHome,
         of stream: Stream,
         to shard: Int,
         at now: Instant,
         into effects: inout [ShardEffect]
     ) {
         if shard == number {
-            receive(ShardMessage(camera: stream.name, sender: number, content: content), at: now, into: &effects)
+            hear(news, of: stream, at: now, into: &effects)
         } else {
-            post(content, of: stream, to: shard, into: &effects)
+            post(news, of: stream, to: shard, into: &effects)
         }
     }
 
     private func post(
-        _ content: ShardMessage.Content,
+        _ news: ShardMessage.FromHome,
         of stream: Stream,
         to shard: Int,
         into effects: inout [ShardEffect]
     ) {
-        effects.append(.post(ShardMessage(camera: stream.name, sender: number, content: content), to: shard))
+        effects.append(
+            .post(ShardMessage(camera: stream.name, sender: number, content: .fromHome(news)), to: shard)
+        )
     }
 
     // MARK: - From home
@@ -176,7 +206,7 @@ extension RelayShard {
     }
 
     /// What is known of a camera changed: ends what no longer fits it.
-    func follow(
+    func adapt(
         _ stream: Stream,
         from earlier: StreamFacts,
         isNews: Bool,
@@ -233,6 +263,6 @@ extension RelayShard {
         }
         guard demand != stream.demand else { return }
         stream.demand = demand
-        say(.demand(demand), of: stream, to: stream.home, at: now, into: &effects)
+        sayHome(.demand(demand), of: stream, at: now, into: &effects)
     }
 }

@@ -60,7 +60,7 @@ extension RelayShard {
             )
             viewers[viewer.id] = viewer
             stream.viewers[viewer.id] = viewer
-            say(.joined(viewer: viewer.id), of: stream, to: stream.home, at: now, into: &effects)
+            sayHome(.joined(viewer: viewer.id), of: stream, at: now, into: &effects)
         }
         let channel = nextChannel
         nextChannel += 1
@@ -304,7 +304,7 @@ extension RelayShard {
         viewer.stream.viewers[viewer.id] = nil
         ended(.fallback(viewer: viewer.id), at: now)
         ended(.controlLost(viewer: viewer.id), at: now)
-        say(.left(viewer: viewer.id), of: viewer.stream, to: viewer.stream.home, at: now, into: &effects)
+        sayHome(.left(viewer: viewer.id), of: viewer.stream, at: now, into: &effects)
     }
 
     /// Ends a viewer's WebRTC session.

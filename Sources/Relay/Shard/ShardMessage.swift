@@ -10,8 +10,12 @@ public struct ShardMessage: Sendable {
     let content: Content
 
     enum Content: Sendable {
-        // From the camera's shard to those that have viewers.
+        case fromHome(FromHome)
+        case fromViewers(FromViewers)
+    }
 
+    /// From the camera's shard to those that have viewers.
+    enum FromHome: Sendable {
         /// What is known of the camera changed; `isNews` when pages are to be told.
         case facts(StreamFacts, isNews: Bool)
         /// Packets follow, from where the cache ends.
@@ -24,9 +28,10 @@ public struct ShardMessage: Sendable {
         case refresh
         /// A viewer fetched something by HLS.
         case fetched(HLSActivity, viewer: String)
+    }
 
-        // From a shard that has viewers to the camera's.
-
+    /// From a shard that has viewers to the camera's.
+    enum FromViewers: Sendable {
         /// A viewer came.
         case joined(viewer: String)
         /// A viewer is gone.
