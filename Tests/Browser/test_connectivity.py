@@ -87,13 +87,18 @@ WHEP_OVER_TURN = """async password => {
 }"""
 
 
-def test_an_allocation_from_before_the_session_is_known_to_be_the_viewers(start, chromium) -> None:
+def watch_over_turn(start: Any, chromium: Any, password: str = "") -> tuple[Any, str]:
+    """A relay, and the id of the viewer of a player that can reach it by TURN only, with its own password if any."""
     demo = start.demo("--cameras", "1")
     relay = start.relay({"clock": camera_configuration(demo)}, turn=True)
     relay.wait_for_camera("clock")
     page = chromium.new_context(ignore_https_errors=True).new_page()
     page.goto(f"{relay.page}/", wait_until="domcontentloaded")
-    viewer = page.evaluate(WHEP_OVER_TURN, "")
+    return relay, page.evaluate(WHEP_OVER_TURN, password)
+
+
+def test_an_allocation_from_before_the_session_is_known_to_be_the_viewers(start, chromium) -> None:
+    relay, viewer = watch_over_turn(start, chromium)
     eventually(lambda: any(pair["isSelected"] for pair in relay.snapshot()["pairs"]), 10, "it is connected")
     assert_carried_by(relay, "turn/udp")
     assert selected(relay)["viewer"] == viewer
@@ -102,12 +107,7 @@ def test_an_allocation_from_before_the_session_is_known_to_be_the_viewers(start,
 
 
 def test_wrong_turn_credentials_are_named(start, chromium) -> None:
-    demo = start.demo("--cameras", "1")
-    relay = start.relay({"clock": camera_configuration(demo)}, turn=True)
-    relay.wait_for_camera("clock")
-    page = chromium.new_context(ignore_https_errors=True).new_page()
-    page.goto(f"{relay.page}/", wait_until="domcontentloaded")
-    viewer = page.evaluate(WHEP_OVER_TURN, "wrong")
+    relay, viewer = watch_over_turn(start, chromium, password="wrong")
 
     def verdict() -> Any:
         return next((entry["verdict"] for entry in relay.viewers() if entry["id"] == viewer and entry.get("verdict")), None)
