@@ -9,11 +9,10 @@ import Wire
 
 /// Clients of the control socket that do what they must not, on raw sockets.
 @Suite(.timeLimit(.minutes(1))) struct ControlHostilityTests {
+    private let directory = Result { try TemporaryDirectory() }
+
     private func start(_ relay: StubRelay = StubRelay()) async throws -> ControlServer {
-        var template = Array("/tmp/signalbox-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Missing() }
-        let directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        return try await ControlServer.start(path: directory + "/control.sock", service: relay)
+        return try await ControlServer.start(path: try directory.get().path + "/control.sock", service: relay)
     }
 
     private func frame(_ json: String) -> [UInt8] {

@@ -3,18 +3,14 @@ import Glibc
 import NIOCore
 import NIOPosix
 import Relay
+import TestSupport
 import Testing
 import Wire
 
 @testable import Networking
 
 @Suite(.timeLimit(.minutes(1))) struct ControlSocketTests {
-    /// A directory of its own for one test.
-    private static func directory() throws -> String {
-        var template = Array("/tmp/signalbox-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Missing() }
-        return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
+    private let directory = Result { try TemporaryDirectory() }
 
     private static func mode(_ path: String) -> mode_t {
         var status = stat()
@@ -22,7 +18,7 @@ import Wire
     }
 
     @Test func `directory and socket are closed to others whatever the umask`() async throws {
-        let directory = try Self.directory() + "/state/signalbox"
+        let directory = try self.directory.get().path + "/state/signalbox"
         let path = directory + "/control.sock"
         let server = try await ControlServer.start(path: path, service: StubRelay())
         #expect(Self.mode(directory) == 0o750)
@@ -32,7 +28,7 @@ import Wire
     }
 
     @Test func `a live relay is named and left alone`() async throws {
-        let path = try Self.directory() + "/control.sock"
+        let path = try directory.get().path + "/control.sock"
         let server = try await ControlServer.start(path: path, service: StubRelay())
         let error = await #expect(throws: NodeError.self) {
             try await ControlServer.start(path: path, service: StubRelay())
@@ -48,7 +44,7 @@ import Wire
     }
 
     @Test func `the socket of a relay that died is taken over, any other file is not`() async throws {
-        let path = try Self.directory() + "/control.sock"
+        let path = try directory.get().path + "/control.sock"
         let stale = try ControlSocketFile.listen(at: path)
         close(stale.descriptor)
         #expect(access(path, F_OK) == 0)
@@ -63,7 +59,7 @@ import Wire
     }
 
     @Test func `a directory that everybody may write to is refused`() throws {
-        let directory = try Self.directory()
+        let directory = try self.directory.get().path
         chmod(directory, 0o777)
         let error = #expect(throws: NodeError.self) { try ControlSocketFile.listen(at: directory + "/control.sock") }
         #expect(error?.remedy.contains("chmod 0750") == true)
@@ -86,7 +82,7 @@ import Wire
     // MARK: The client
 
     @Test func `snapshots, history, events, ended sessions and commands go through the socket`() async throws {
-        let path = try Self.directory() + "/control.sock"
+        let path = try directory.get().path + "/control.sock"
         let relay = StubRelay(cameras: 3)
         let server = try await ControlServer.start(path: path, service: relay)
         let client = try await ControlClient.connect(path: path, subscribing: false)
@@ -112,7 +108,7 @@ import Wire
     }
 
     @Test func `a command with control characters or without an id never reaches the relay`() async throws {
-        let path = try Self.directory() + "/control.sock"
+        let path = try directory.get().path + "/control.sock"
         let relay = StubRelay()
         let server = try await ControlServer.start(path: path, service: relay)
         let client = try await ControlClient.connect(path: path, subscribing: false)
@@ -126,7 +122,7 @@ import Wire
     }
 
     @Test func `no relay is said with socket and remedy`() async throws {
-        let path = try Self.directory() + "/control.sock"
+        let path = try directory.get().path + "/control.sock"
         let error = await #expect(throws: ControlError.self) { try await ControlClient.connect(path: path) }
         #expect(error?.kind == .noRelay)
         #expect(error?.problem == "No relay is running on \(path).")
@@ -134,7 +130,7 @@ import Wire
     }
 
     @Test func `a client keeps the last snapshot, says that it is old, and comes back with the relay`() async throws {
-        let path = try Self.directory() + "/control.sock"
+        let path = try directory.get().path + "/control.sock"
         let relay = StubRelay(cameras: 2)
         let first = try await ControlServer.start(path: path, service: relay)
         let client = try await ControlClient.connect(path: path)
@@ -156,7 +152,7 @@ import Wire
     }
 
     @Test func `whoever is not a relay is found out`() async throws {
-        let path = try Self.directory() + "/control.sock"
+        let path = try directory.get().path + "/control.sock"
         let listener = try await ServerBootstrap(group: NIOSingletons.posixEventLoopGroup)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(WebServer()) }
