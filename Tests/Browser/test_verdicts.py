@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
 import urllib.request
 from typing import Any
 
+import hostile
 from browser import Watching
 from harness import Relay, eventually, report
 from test_clients import insecure
+from test_malicious_input import OFFER
 from test_switching import camera_configuration
 
 
@@ -127,3 +130,41 @@ def test_aiortc_with_a_wrong_fingerprint(start) -> None:
     ]
     assert any(pair["checksReceived"] > 0 and pair["isSelected"] for pair in attempt["pairs"])
     assert attempt["bytes"] < 20_000, "no media was sent"
+
+
+def test_reordered_pictures_come_by_hls_without_help_and_everybody_is_told_why(start, chromium) -> None:
+    demo = start.demo("--cameras", "1", "--bframes", "2")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    reason = "ictures are reordered (B-frames)"
+    eventually(lambda: any(reason in note for note in relay.camera("clock")["notes"]), 20, "the relay knows the camera")
+
+    page = Watching(chromium, f"{relay.page}/clock")
+    state = page.wait_until_playing("hls", within=30)
+    report(f"B-frames: {page.page.evaluate('window.signalbox.firstFrameMilliseconds'):.0f} ms to the first picture by HLS")
+    page.wait_until_moving()
+    assert f"P{reason}: WebRTC is not possible, viewers get HLS." in state["text"], state["text"]
+    assert page.navigations == 1 and not page.problems, page.problems
+
+    def told() -> Any:
+        (viewer,) = relay.viewers()
+        return viewer if viewer.get("verdict") else None
+
+    viewer = eventually(told, 5, "the viewer's verdict is shown")
+    assert viewer["id"] == state["viewer"] and viewer["delivery"] == "hls" and viewer["requested"] == "auto", viewer
+    assert viewer["verdict"]["rule"] == "refused" and viewer["verdict"]["cause"] == "camera", viewer["verdict"]
+    assert viewer["verdict"]["text"].endswith(reason) and "Switch B-frames off" in viewer["verdict"]["remedy"]
+    assert viewer["why"].endswith(reason), viewer["why"]
+    assert any(reason in event["text"] for event in relay.ctl("events") if event.get("viewer") == viewer["id"])
+    console = start.attach(relay, columns=240)
+    console.press("3")
+    console.wait_for(reason)
+
+    status, _, body = hostile.post(f"{relay.page}/clock/whep", OFFER)
+    said = json.loads(body)
+    assert status == 406 and reason in json.dumps(said) and "use HLS" in json.dumps(said), (status, said)
+    attempts = [attempt for attempt in relay.ctl("pairs", "--ended") if attempt["control"] == "whep"]
+    assert [attempt["verdict"]["text"] for attempt in attempts] == [f"offer refused: the camera's p{reason}"], attempts
+    # It was the only one of its kind: the page has gone on.
+    assert [entry["id"] for entry in relay.viewers()] == [viewer["id"]]
+    page.wait_until_moving()
+    assert page.state()["delivery"] == "hls"
