@@ -10,6 +10,7 @@ Decodes so many pictures and prints one JSON line about them.
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import sys
 import time
@@ -38,6 +39,7 @@ class Viewer:
         self.first: float | None = None
         self.size = (0, 0)
         self.failure: str | None = None
+        self.fingerprint: str | None = None
         self.loop = GLib.MainLoop()
         self.pipeline = Gst.Pipeline.new()
         self.peer = Gst.ElementFactory.make("webrtcbin")
@@ -73,6 +75,7 @@ class Viewer:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         offer = self.peer.get_property("local-description").sdp.as_text()
+        self.fingerprint = re.search(r"a=fingerprint:sha-256 (\S+)", offer)[1]
         request = urllib.request.Request(
             self.url, offer.encode(), {"Content-Type": "application/sdp"}, method="POST"
         )
@@ -111,8 +114,27 @@ class Viewer:
     def run(self, seconds: int) -> dict[str, object]:
         GLib.timeout_add_seconds(seconds, lambda: self.fail(f"{self.frames} pictures in {seconds} s"))
         self.loop.run()
+        certificate = self.certificate()
         self.pipeline.set_state(Gst.State.NULL)
-        return {"frames": self.frames, "size": self.size, "first": self.first, "failure": self.failure}
+        return {
+            "frames": self.frames,
+            "size": self.size,
+            "first": self.first,
+            "failure": self.failure,
+            "certificate": certificate,
+            "fingerprint": self.fingerprint,
+        }
+
+    def certificate(self) -> str | None:
+        """What it presents in the handshake, in PEM, without the key."""
+        elements = self.peer.iterate_recurse()
+        while True:
+            result, element = elements.next()
+            if result != Gst.IteratorResult.OK:
+                return None
+            factory = element.get_factory()
+            if factory and factory.get_name() == "dtlsdec":
+                return "".join(re.findall(r"-----BEGIN CERTIFICATE-.*?-END CERTIFICATE-----", element.get_property("pem"), re.S))
 
 
 def main() -> None:

@@ -9,6 +9,9 @@ import subprocess
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from browser import Watching
 from firefox import FIREFOX, Firefox
@@ -89,7 +92,12 @@ def test_gstreamer_decodes_100_pictures_by_whep_with_an_rsa_certificate(start, o
         viewer.kill()
         viewer.wait()
     seen = json.loads(output.strip().splitlines()[-1])
-    report(f"webrtcbin: {seen}")
     assert seen["failure"] is None and seen["frames"] == 100, seen
     assert seen["size"] == [1280, 720]
+    certificate = x509.load_pem_x509_certificate(seen["certificate"].encode())
+    key = certificate.public_key()
+    report(f"webrtcbin: 100 pictures, the first after {seen['first']:.1f} s, {type(key).__name__} of {key.key_size} bits")
+    assert isinstance(key, rsa.RSAPublicKey), key
+    # The relay has let nobody in whose certificate is not the one that was announced.
+    assert certificate.fingerprint(hashes.SHA256()).hex(":").upper() == seen["fingerprint"].upper()
     eventually(lambda: not relay.viewers(), 40, "the viewer is gone")
