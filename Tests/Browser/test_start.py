@@ -26,7 +26,7 @@ def watch(chromium, url: str, seconds: float) -> dict:
     page.wait_for_timeout(seconds * 1000)
     seen = page.evaluate(
         """async () => {
-            const seen = { ...window.watching, peers: undefined };
+            const seen = { ...window.watching, peers: undefined, asked: performance.now() };
             seen.firstFrame = window.signalbox.firstFrameMilliseconds;
             seen.delivery = window.signalbox.delivery;
             const reports = [...(await window.watching.peers.at(-1).getStats()).values()];
@@ -47,7 +47,11 @@ def watch(chromium, url: str, seconds: float) -> dict:
 
 @pytest.mark.parametrize("audio", ["aac", "pcmu"])
 def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audio: str) -> None:
-    """Without the cache this viewer would wait five seconds and more for the next keyframe."""
+    """Without the cache this viewer would wait five seconds and more for the next keyframe.
+
+    From 1.5 s on no picture may be older than half a second. Other work on the machine may delay the start before there is
+    any picture: one that took a second is tried again, twice, and at last 0.7 s from the first picture count instead.
+    """
     demo = start.demo("--cameras", "1", "--gop", "10", "--size", "640x360", "--audio", audio)
     relay = start.relay({"clock": camera_configuration(demo)})
     relay.wait_for_camera("clock")
@@ -55,9 +59,12 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
     warm = Watching(chromium, f"{relay.page}/clock")
     warm.wait_until_playing("webrtc", within=20)
     warm.context.close()
-    eventually(lambda: 4 < (relay.camera("clock")["keyframeAge"] or 0) < 5, 30, "the middle of a GOP", every=0.2)
 
-    seen = watch(chromium, f"{relay.page}/clock", 12)
+    for _ in range(3):
+        eventually(lambda: 4 < (relay.camera("clock")["keyframeAge"] or 0) < 5, 30, "the middle of a GOP", every=0.2)
+        seen = watch(chromium, f"{relay.page}/clock", 12)
+        if seen["firstFrame"] and seen["firstFrame"] < 1000:
+            break
     assert seen["delivery"] == "webrtc"
     pictures = [picture for picture in seen["pictures"] if picture["age"] is not None]
     assert pictures, "no picture with a clock in it was shown"
@@ -67,17 +74,25 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
         ages = [picture["age"] for picture in pictures if second <= (picture["at"] - begun) / 1000 < end]
         return round(max(ages)) if ages else None
 
+    soon = max(1500, seen["firstFrame"] + 700)
+    # The last picture stands until it is asked what was seen.
+    times = [picture["at"] for picture in seen["pictures"]] + [seen["asked"]]
+    gaps = [after - before for before, after in zip(times, times[1:]) if after - begun >= soon]
     skew = (seen["video"]["playout"] or 0) - (seen["audio"]["playout"] or 0)
     report(
         f"{audio}, first picture shown {pictures[0]['age'] / 1000:.1f} s old: first frame {seen['firstFrame']:.0f} ms after "
         f"the page was asked for, behind live at most { {s: behind(s, s + 0.5) for s in (0, 0.5, 1, 1.5, 2, 3, 5, 8)} } ms, "
+        f"{len(pictures)} of {len(seen['pictures'])} clocks read, longest gap {max(gaps):.0f} ms, "
         f"sound {skew:+.0f} ms after the picture by the browser's account, {len(seen['beeps'])} beeps; "
         f"video {seen['video']}, audio {seen['audio']}"
     )
     # Every picture's age counts from here on; how soon the first one comes is the next test's.
     assert seen["firstFrame"] < 3000
-    late = [picture for picture in pictures if picture["at"] - begun >= 1500 and picture["age"] > 500]
+    late = [picture for picture in pictures if picture["at"] - begun >= soon and picture["age"] > 500]
     assert not late, "pictures older than half a second were shown"
+    # Pictures without a clock could be of any age, and so could one that stands.
+    assert len(pictures) >= 0.9 * len(seen["pictures"]), f"{len(pictures)} of {len(seen['pictures'])} clocks could be read"
+    assert max(gaps) <= 500, f"a picture stood for {max(gaps):.0f} ms"
     assert len(seen["beeps"]) >= 4, "no sound"
 
 
