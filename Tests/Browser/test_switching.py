@@ -57,6 +57,32 @@ def test_s_moves_a_watching_viewer_to_hls_and_back(start, chromium) -> None:
     assert not page.problems, page.problems
 
 
+CONNECTION_TIMES = """(() => {
+    globalThis.opened = [];
+    globalThis.endings = [];
+    globalThis.WebSocket = class extends WebSocket {
+        constructor(...parts) {
+            super(...parts);
+            opened.push(performance.now());
+            this.addEventListener("close", () => endings.push(performance.now()));
+        }
+    };
+})();"""
+
+
+def test_a_page_comes_back_when_the_relay_told_it_to_and_not_before(start, chromium) -> None:
+    demo = start.demo("--cameras", "1")
+    relay = start.relay({"clock": camera_configuration(demo)})
+    relay.wait_for_camera("clock")
+    page = Watching(chromium, f"{relay.page}/clock", script=CONNECTION_TIMES)
+    page.wait_until_playing("webrtc")
+    relay.process.terminate()
+    eventually(lambda: page.page.evaluate("opened.length") > 1, 10, "the page looks for the relay again")
+    closed, again = page.page.evaluate("[endings[0], opened[1]]")
+    # "The relay is shutting down", and to be tried again after two seconds.
+    assert 1_900 < again - closed < 4_000, (closed, again)
+
+
 # Opens so many WHEP sessions in a page; `framesOfCrowd` tells how many pictures each has decoded.
 CROWD = """async ([url, count]) => {
     const connections = [];

@@ -260,10 +260,10 @@ struct CameraLifeTests {
         world.input { world.shard.shutdown(at: $0, into: &$1) }
         #expect(try world.gate.methods.last == .teardown)
         #expect(world.connected.isEmpty)
-        #expect(world.messages[viewer]?.last == .bye(reason: "the relay is shutting down", retryAfter: 5))
+        #expect(world.messages[viewer]?.last == .bye(reason: "the relay is shutting down", retryAfter: 2))
         #expect(world.openChannels.isEmpty)
         #expect(!world.owns(viewer))
-        #expect(throws: ViewerRefusal(.unavailable, "the relay is shutting down", retryAfter: 5)) { try world.join() }
+        #expect(throws: ViewerRefusal(.unavailable, "the relay is shutting down", retryAfter: 2)) { try world.join() }
         try world.run(.seconds(60))
         #expect(world.connects.count == 1)
     }

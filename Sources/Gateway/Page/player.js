@@ -222,7 +222,7 @@ const handlers = {
       // The viewer is gone; what still plays, plays on, and a new one is asked for in a while.
       state.viewer = null;
       state.turnedAway = message.reason;
-      signalling.later(message.retryAfter * 1000);
+      signalling.rest(message.retryAfter * 1000);
       return;
     }
     state.ended = message.reason || "The relay ended this session.";

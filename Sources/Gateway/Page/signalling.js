@@ -16,6 +16,8 @@ export class Signalling {
     this.events = events;
     this.attempts = 0;
     this.isEnded = false;
+    /** The relay wants no visit before this. */
+    this.restsUntil = 0;
     this.socket = null;
     this.beat = null;
     this.timer = null;
@@ -66,17 +68,19 @@ export class Signalling {
     clearInterval(this.beat);
     this.attempts += 1;
     this.events.closed(this.attempts);
-    this.later(pauses[Math.min(this.attempts - 1, pauses.length - 1)]);
+    const pause = pauses[Math.min(this.attempts - 1, pauses.length - 1)];
+    clearTimeout(this.timer);
+    if (!this.isEnded) this.timer = setTimeout(() => this.open(), Math.max(pause, this.restsUntil - performance.now()));
   }
 
-  later(milliseconds) {
-    clearTimeout(this.timer);
-    if (!this.isEnded) this.timer = setTimeout(() => this.open(), milliseconds);
+  /** The relay is closing the connection and is to be left alone for a while. */
+  rest(milliseconds) {
+    this.restsUntil = performance.now() + milliseconds;
   }
 
   /** Tries at once when there is reason to believe that it works now. */
   hurry() {
-    if (!this.socket && !this.begun) this.open();
+    if (!this.socket && !this.begun && performance.now() >= this.restsUntil) this.open();
   }
 
   check() {

@@ -21,7 +21,9 @@ extension RelayShard {
         if policy(for: camera.stream) == .webrtc {
             return .response(.failure(403, "HLS is switched off for this camera; use WebRTC"))
         }
-        guard !isShuttingDown else { return .response(.failure(503, "the relay is shutting down", retryAfter: 5)) }
+        guard !isShuttingDown else {
+            return .response(.failure(503, "the relay is shutting down", retryAfter: Self.restartPause))
+        }
         var viewer = request.viewer.flatMap { camera.audience.viewers[$0] == nil ? nil : $0 }
         if viewer == nil, request.mayJoin, request.resource == Self.multivariantName {
             do throws(ViewerRefusal) {
@@ -240,7 +242,7 @@ extension RelayShard {
     func refuseWaiting(into effects: inout [ShardEffect]) {
         for ticket in pendingHLS.keys {
             effects.append(
-                .hlsResponse(ticket: ticket, .failure(503, "the relay is shutting down", retryAfter: 5))
+                .hlsResponse(ticket: ticket, .failure(503, "the relay is shutting down", retryAfter: Self.restartPause))
             )
         }
         pendingHLS = [:]

@@ -34,7 +34,7 @@ extension RelayShard {
             throw ViewerRefusal(.notFound, "there is no camera named \(request.camera)")
         }
         guard !isShuttingDown else {
-            throw ViewerRefusal(.unavailable, "the relay is shutting down", retryAfter: 5)
+            throw ViewerRefusal(.unavailable, "the relay is shutting down", retryAfter: Self.restartPause)
         }
         let viewer: Viewer
         if let id = request.resume, let known = viewers[id], known.stream === stream, known.control == .page {

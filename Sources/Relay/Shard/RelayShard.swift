@@ -174,11 +174,14 @@ public final class RelayShard {
     /// The shard's number.
     var number: Int { Int(configuration.instance) }
 
+    /// A relay that is started again is back after about this many seconds.
+    static let restartPause = 2
+
     /// Says goodbye to cameras and viewers.
     public func shutdown(at now: Instant, into effects: inout [ShardEffect]) {
         isShuttingDown = true
         for viewer in viewers.values.sorted(by: { $0.joinedAt < $1.joinedAt }) {
-            end(viewer, reason: "the relay is shutting down", retryAfter: 5, at: now, into: &effects)
+            end(viewer, reason: "the relay is shutting down", retryAfter: Self.restartPause, at: now, into: &effects)
         }
         refuseWaiting(into: &effects)
         for camera in cameras.values {
