@@ -90,10 +90,10 @@ extension Peer {
         ice.countSent(sent.bytes)
     }
 
-    /// Browsers ask every 200 ms until a keyframe comes; the owner hears of it twice a second, and not while one is
-    /// still on its way.
+    /// Browsers ask every 200 ms until a keyframe comes; the owner hears of it twice a second at most, not while one is
+    /// still on its way, and so rarely that what is shown again is at most twice what is shown anyway.
     private func wantKeyframe(at now: Instant, events: inout [PeerEvent]) {
-        if let last = lastKeyframeRequest, now - last < minimumKeyframeInterval { return }
+        if let last = lastKeyframeRequest, now - last < max(minimumKeyframeInterval, replaySpan / 2) { return }
         guard burst.isEmpty else { return }
         if !awaitsKeyframe { quality.keyframeRequested(at: now) }
         lastKeyframeRequest = now

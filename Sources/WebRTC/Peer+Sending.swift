@@ -113,7 +113,8 @@ extension Peer {
         else { return }
         let track = tracks[index].negotiated
         var packets = BurstQueue.group(of: track.streamTrack, in: cached)
-        guard let last = packets.last else { return }
+        guard let first = packets.first, let last = packets.last else { return }
+        replaySpan = last.arrival - first.arrival
         packets.removeAll { !quality.state.rung.includes($0) }
         burst.start(packets, rate: BurstQueue.rate(for: packets), at: now)
         tracks[index].lastStreamSequence = last.sequence

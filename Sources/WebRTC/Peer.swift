@@ -47,6 +47,8 @@ public final class Peer {
     var lipSync = LipSync()
     var counters = Counters()
     var lastKeyframeRequest: Instant?
+    /// How much of the stream the last replay was.
+    var replaySpan = Duration.zero
     var fullIntraRequestSequence: UInt8?
     var roundTripTime: Duration?
 

@@ -369,7 +369,7 @@ def test_what_a_viewer_with_keys_sends_harms_nobody(stage) -> None:
 
         for what, compound, limit in [
             ("NACKs for all there is", compound, 2.0),
-            ("PLIs", b"\x81\xce\x00\x02" + head, 12.0),
+            ("PLIs", b"\x81\xce\x00\x02" + head, 4.0),
         ]:
             asking = asyncio.ensure_future(ask(compound, 0.001))
             loud = await rate(4)

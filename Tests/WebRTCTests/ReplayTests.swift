@@ -45,6 +45,26 @@ import Wire
         for (tick, sent) in ticks where tick != start { #expect(sent <= rate / 200 + 2_000) }
     }
 
+    /// A client that asks for a keyframe all the time must not multiply what is sent to it.
+    @Test func `a keyframe is shown again at once, and then when half of what was shown has gone by`() throws {
+        let (browser, _, cached) = try join(age: 100)
+        browser.run(until: browser.now + .seconds(2))
+        browser.events = []
+        var answeredAt: [Instant] = []
+        let start = browser.now
+        while browser.now - start < .seconds(9) {
+            browser.give([.pictureLossIndication(sender: 1, media: browser.ssrc("video"))])
+            if browser.events.contains(.keyframeWanted) {
+                answeredAt.append(browser.now)
+                browser.events = []
+                browser.peer.replay(cached, at: browser.now)
+            }
+            browser.run(until: browser.now + .milliseconds(200))
+        }
+        // A hundred frames are four seconds.
+        #expect(answeredAt.map { $0 - start } == [.zero, .seconds(2), .seconds(4), .seconds(6), .seconds(8)])
+    }
+
     @Test func `timestamps rise with the time of leaving, and live pictures have their own`() throws {
         var (browser, camera, cached) = try join(age: 200)
         let start = browser.now
