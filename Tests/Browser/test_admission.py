@@ -52,7 +52,7 @@ def test_a_flood_of_offers_is_told_to_wait_and_whoever_watches_goes_on(start, ch
         began = time.monotonic()
         addresses = [f"127.0.0.{last}" for last in range(2, 62)]
         answered = [crowd.submit(offers_from, address, url) for address in addresses]
-        rate, gaps, longest = shown_frames(page, 8)
+        rate, gaps, longest, _ = shown_frames(page, 8)
         answers = [answer for done in answered for answer in done.result()]
         took = time.monotonic() - began
     counts = Counter(status for status, _, _ in answers)

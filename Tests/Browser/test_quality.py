@@ -4,28 +4,41 @@ and beside one that has stopped reading."""
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from browser import Watching
 from harness import eventually, report
 from link import TCPLink, UDPLink
 
 
-def shown_frames(page: Watching, seconds: float) -> tuple[float, int, float]:
-    """Frames decoded for each second of the camera's over a while, gaps over 190 ms between those presented, and the
-    longest gap.
+class Shown(NamedTuple):
+    """What a page showed over a while."""
+
+    decoded: float
+    """Frames for each second of the camera's."""
+    gaps: int
+    """Those over 190 ms between frames presented."""
+    longest: float
+    """Milliseconds of the longest gap."""
+    presented: float
+    """Frames for each second of the camera's that the browser gave to the screen: fewer where it left out some."""
+
+
+def shown_frames(page: Watching, seconds: float) -> Shown:
+    """What a page shows from now on.
 
     Seconds are counted by the RTP time of the first and last frame presented, so that neither the edges of the window
     nor a busy machine's timers are taken for lost frames.
     """
-    return tuple(
-        page.page.evaluate(
+    return Shown(
+        *page.page.evaluate(
             """async (seconds) => {
                 const video = document.getElementById('webrtc');
                 const seen = [];
                 let isOver = false;
-                const next = (now, { rtpTimestamp }) => {
-                    seen.push({ now, rtpTimestamp, decoded: video.getVideoPlaybackQuality().totalVideoFrames });
+                const next = (now, { rtpTimestamp, presentedFrames }) => {
+                    const decoded = video.getVideoPlaybackQuality().totalVideoFrames;
+                    seen.push({ now, rtpTimestamp, presented: presentedFrames, decoded });
                     if (!isOver) video.requestVideoFrameCallback(next);
                 };
                 video.requestVideoFrameCallback(next);
@@ -34,8 +47,8 @@ def shown_frames(page: Watching, seconds: float) -> tuple[float, int, float]:
                 const gaps = seen.slice(1).map(({ now }, index) => now - seen[index].now);
                 const [first, last] = [seen[0], seen.at(-1)];
                 const length = ((last.rtpTimestamp - first.rtpTimestamp) | 0) / 90000;
-                const rate = (last.decoded - first.decoded) / length;
-                return [rate, gaps.filter((gap) => gap > 190).length, Math.max(0, ...gaps)];
+                const rate = (counter) => (last[counter] - first[counter]) / length;
+                return [rate('decoded'), gaps.filter((gap) => gap > 190).length, Math.max(0, ...gaps), rate('presented')];
             }""",
             seconds,
         )
@@ -66,17 +79,21 @@ def test_five_percent_loss_and_50_ms_keep_24_of_25_frames(start, open_things, ch
     relay, link, page = through(start, open_things, chromium, delay=0.05, loss=0.05)
     page.wait_until_playing("webrtc", within=15)
     time.sleep(5)
-    rate, freezes, longest = shown_frames(page, 40)
+    rate, freezes, longest, presented = shown_frames(page, 40)
     viewer = relay.viewers()[0]
+    seen = viewer["report"]
     share = viewer["retransmittedBytes"] / viewer["bytes"]
     report(
-        f"5 % loss and 50 ms each way: {rate:.1f} of 25 fps, {freezes} gaps over 190 ms (longest {longest:.0f} ms), "
-        f"page counts {viewer['report'].get('freezes')} freezes, {viewer['retransmitted']} packets sent again "
-        f"({100 * share:.1f} % of the bytes), round trip {viewer['roundTrip']:.0f} ms, loss {viewer['loss']:.1f} %"
+        f"5 % loss and 50 ms each way: {rate:.1f} of 25 fps, {presented:.1f} of them presented, {freezes} gaps over 190 ms "
+        f"(longest {longest:.0f} ms), the browser counts {seen['freezes']} freezes, in all {seen['freezeSeconds']:.1f} of "
+        f"{viewer['age']:.0f} s, {viewer['retransmitted']} packets sent again ({100 * share:.1f} % of the bytes), "
+        f"round trip {viewer['roundTrip']:.0f} ms, loss {viewer['loss']:.1f} %"
     )
     assert viewer["retransmitted"] > 50
     assert viewer["quality"]["rung"] == "full", viewer["quality"]
     assert rate >= 24, f"{rate:.1f} fps"
+    assert freezes <= 60 and seen["freezes"] <= 60, (freezes, seen)
+    assert seen["freezeSeconds"] <= 0.25 * viewer["age"], seen
 
 
 def test_one_megabit_carries_a_picture_and_the_console_says_why(start, open_things, chromium) -> None:
@@ -90,6 +107,9 @@ def test_one_megabit_carries_a_picture_and_the_console_says_why(start, open_thin
         "the viewer gets keyframes only",
     )
     report(f"1 Mbit/s: keyframes only {time.monotonic() - began:.1f} s after the first picture: {thinned['why']}")
+    console = start.attach(relay, columns=240)
+    console.press("3")
+    console.wait_for("keyframes only: ")
     assert "Mbit/s, the stream needs 1." in thinned["why"] or "% of packets lost" in thinned["why"], thinned["why"]
     assert thinned["why"].startswith("keyframes only: ")
     # A picture keeps coming: a keyframe every two seconds.
@@ -110,8 +130,9 @@ def test_one_megabit_carries_a_picture_and_the_console_says_why(start, open_thin
     healed = time.monotonic()
     eventually(lambda: relay.viewers()[0]["quality"]["rung"] == "full", 60, "full quality is back")
     report(f"limit lifted: full quality after {time.monotonic() - healed:.1f} s")
+    eventually(lambda: "keyframes only: " not in console.text(), 10, "the console says so no more")
     page.wait_until_playing("webrtc")
-    rate, _, _ = shown_frames(page, 4)
+    rate = shown_frames(page, 4).decoded
     assert rate > 20
 
 
@@ -120,9 +141,9 @@ def test_a_viewer_that_stops_reading_slows_nobody(start, open_things, chromium) 
     page.wait_until_playing("webrtc", within=15)
     healthy = Watching(chromium, f"{relay.page}/cam")
     healthy.wait_until_playing("webrtc", within=15)
-    before, _, _ = shown_frames(healthy, 5)
+    before = shown_frames(healthy, 5).decoded
     link.down.isSilent = link.up.isSilent = True
-    after, gaps, longest = shown_frames(healthy, 12)
+    after, gaps, longest, _ = shown_frames(healthy, 12)
     report(f"beside a dead viewer: {before:.1f} fps before, {after:.1f} fps after, longest gap {longest:.0f} ms")
     assert after >= 24, f"{after:.1f} fps"
     delay = relay.snapshot()["node"].get("loopDelay")
@@ -139,14 +160,19 @@ def test_a_way_for_part_of_the_stream_carries_every_second_picture(start, open_t
     relay, link, page = through(start, open_things, chromium, delivery="webrtc", video="layered", delay=0.02)
     page.wait_until_playing("webrtc", within=15)
     time.sleep(4)
-    whole, _, _ = shown_frames(page, 4)
+    whole = shown_frames(page, 4).decoded
+    console = start.attach(relay, columns=240)
+    console.press("3")
+    console.wait_for(relay.viewers()[0]["id"][:6])
+    assert "droppable pictures left out" not in console.text()
     link.down.rate = 1_400_000
     capped = time.monotonic()
     eventually(lambda: rung(relay) == "reduced", 20, "droppable pictures are left out")
     took = time.monotonic() - capped
+    console.wait_for("droppable pictures left out: ")
     time.sleep(2)
     viewer = relay.viewers()[0]
-    half, _, longest = shown_frames(page, 6)
+    half, _, longest, _ = shown_frames(page, 6)
     report(
         f"{viewer['quality']['needed'] / 1e6:.2f} Mbit/s through 1.4: {whole:.1f} fps before, {half:.1f} fps with every second "
         f"picture left out {took:.1f} s later, longest gap {longest:.0f} ms: {viewer['why']}"
@@ -161,7 +187,8 @@ def test_a_way_for_part_of_the_stream_carries_every_second_picture(start, open_t
     healed = time.monotonic()
     eventually(lambda: rung(relay) == "full", 60, "full quality is back")
     report(f"limit lifted: full quality after {time.monotonic() - healed:.1f} s")
-    again, _, _ = shown_frames(page, 4)
+    eventually(lambda: "droppable pictures left out" not in console.text(), 10, "the console says so no more")
+    again = shown_frames(page, 4).decoded
     assert again >= 24, again
 
 
@@ -217,7 +244,7 @@ def test_a_connection_that_is_not_read_skips_to_a_keyframe_and_slows_nobody(star
     assert viewer(slow)["queueDropped"] == 0
     link.stop_reading()
     stopped = time.monotonic()
-    beside, _, longest = shown_frames(healthy, 2)
+    beside, _, longest, _ = shown_frames(healthy, 2)
     dropped = eventually(lambda: viewer(slow)["queueDropped"], 5, "what is not read is dropped")
     took = time.monotonic() - stopped
     link.read()
