@@ -74,8 +74,9 @@ extension Peer {
         at now: Instant,
         into output: inout DatagramQueue
     ) {
-        counters.nacks &+= 1
-        guard !media.isSuspended, let index = tracks.firstIndex(where: { $0.ssrc == ssrc }) else { return }
+        guard let index = tracks.firstIndex(where: { $0.ssrc == ssrc }) else { return }
+        counters.packetsAskedFor &+= UInt64(lost.count)
+        guard !media.isSuspended else { return }
         let sent = tracks[index].retransmit(
             lost,
             roundTripTime: roundTripTime ?? ice.roundTripTime ?? .zero,
@@ -132,7 +133,7 @@ extension Peer {
             datagramsSent: counters.datagramsSent,
             bytesSent: counters.bytesSent,
             datagramsDropped: counters.dropped,
-            nackCount: counters.nacks,
+            packetsAskedFor: counters.packetsAskedFor,
             pliCount: counters.pictureLossIndications,
             firCount: counters.fullIntraRequests,
             roundTripTime: roundTripTime ?? ice.roundTripTime,

@@ -79,7 +79,8 @@ public final class Peer {
         var datagramsSent: UInt64 = 0
         var bytesSent: UInt64 = 0
         var dropped: UInt64 = 0
-        var nacks: UInt64 = 0
+        /// Packets that NACKs named, each as often as they did.
+        var packetsAskedFor: UInt64 = 0
         var pictureLossIndications: UInt64 = 0
         var fullIntraRequests: UInt64 = 0
         var skipped: UInt64 = 0

@@ -110,8 +110,8 @@ public struct PeerStatus: Sendable {
     public var bytesSent: UInt64
     /// Datagrams dropped because their path or content was wrong.
     public var datagramsDropped: UInt64
-    /// NACK messages received.
-    public var nackCount: UInt64
+    /// Packets asked for again: the sequence numbers in the NACKs received, each as often as it was asked for.
+    public var packetsAskedFor: UInt64
     /// PLI messages received.
     public var pliCount: UInt64
     /// FIR messages received.

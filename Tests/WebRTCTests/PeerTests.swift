@@ -83,8 +83,19 @@ import Wire
         browser.now += .milliseconds(30)
         browser.give([nack])
         #expect(browser.protected.count == count + 1)
-        #expect(browser.peer.status.nackCount == 3)
+        #expect(browser.peer.status.packetsAskedFor == 3)
         #expect(browser.peer.status.tracks[0].retransmittedPackets == 2)
+    }
+
+    @Test func `packets asked for again are counted one by one, and none of a source that is not ours`() throws {
+        let browser = try Browser()
+        browser.connect()
+        let video = browser.ssrc("video")
+        browser.give([.nack(sender: 1, media: video, lost: [5, 6, 7, 8, 9])])
+        browser.give([.nack(sender: 1, media: video, lost: [7])])
+        #expect(browser.peer.status.packetsAskedFor == 6)
+        browser.give([.nack(sender: 1, media: video &+ 1_000, lost: [1, 2])])
+        #expect(browser.peer.status.packetsAskedFor == 6)
     }
 
     @Test func `sequence numbers wrap in mid-session, and what was lost before the wrap is sent again after it`() throws

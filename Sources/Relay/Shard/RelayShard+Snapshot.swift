@@ -177,7 +177,7 @@ extension RelayShard {
         shown.dtls = status.dtls.text
         shown.srtp = status.srtpProfile?.name
         shown.roundTrip = status.roundTripTime?.inMilliseconds
-        shown.nacks = status.nackCount
+        shown.nacks = status.packetsAskedFor
         shown.plis = status.pliCount + status.firCount
         shown.retransmitted = status.tracks.reduce(0) { $0 + $1.retransmittedPackets }
         let video = status.tracks.first { $0.kind == .video } ?? status.tracks.first

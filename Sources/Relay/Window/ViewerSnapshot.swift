@@ -71,7 +71,7 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var loss: Double?
     /// Jitter it reports, in milliseconds.
     public var jitter: Double?
-    /// Retransmissions asked for (packets).
+    /// Packets it asked for again, each as often as it did.
     public var nacks: UInt64
     /// Keyframes asked for.
     public var plis: UInt64
