@@ -39,6 +39,18 @@ struct ConsoleKeysTests {
         #expect(person.commands.isEmpty)
     }
 
+    @Test(arguments: [
+        ("udp", "directly by UDP"), ("tcp", "directly by TCP"), ("turn/udp", "through TURN by UDP"),
+        ("turn/tcp", "through TURN by TCP"), ("turn/tls", "through TURN by TLS"),
+    ])
+    func `a viewer's detail says how the relay reaches it`(transport: String, words: String) {
+        var snapshot = RelayFixture.snapshot()
+        for index in snapshot.pairs.indices { snapshot.pairs[index].transport = transport }
+        var person = Operator(snapshot, size: Size(columns: 160, rows: 48))
+        person.press("3", "j", .enter)
+        #expect(person.screen(160, 48).contains("reached \(words), round trip 212 ms"))
+    }
+
     @Test func `restarting a camera with viewers asks first and names them`() {
         var person = Operator()
         person.press("2", "r")

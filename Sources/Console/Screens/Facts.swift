@@ -290,8 +290,9 @@ extension ConsoleModel {
         guard viewer.delivery == .webrtc else { return Span("no candidate pairs: it watches by HLS", .dim) }
         let pairs = shown?.pairs.filter { $0.viewer == viewer.id } ?? []
         if let nominated = pairs.first(where: \.isNominated) {
-            let how = nominated.transport == "tcp" ? "by TCP" : "directly by UDP"
-            return Span("reached \(how), round trip \(Format.milliseconds(nominated.roundTrip)) ms", .ok)
+            let how = nominated.transport.hasPrefix("turn/") ? "through TURN" : "directly"
+            let by = nominated.carrier.uppercased()
+            return Span("reached \(how) by \(by), round trip \(Format.milliseconds(nominated.roundTrip)) ms", .ok)
         }
         if pairs.contains(where: { $0.checksReceived > 0 }) {
             return Span("checks arrive, the client has not chosen a pair yet", .pending)

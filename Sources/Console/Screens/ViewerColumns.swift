@@ -2,7 +2,7 @@ import Relay
 
 extension PairSnapshot {
     /// What the client speaks on its way to us; that it is to our TURN server, its candidate tells.
-    fileprivate var carrier: String { transport.hasPrefix("turn/") ? String(transport.dropFirst(5)) : transport }
+    var carrier: String { transport.hasPrefix("turn/") ? String(transport.dropFirst(5)) : transport }
 }
 
 extension ConsoleModel {
