@@ -80,6 +80,16 @@ extension Peer {
         if isBehind { quality.fellBehind(at: now) }
     }
 
+    /// Packets dropped for want of room since the last call that returned any; `nil` where there are none, or that was
+    /// less than ten seconds ago.
+    public func takeDropped(at now: Instant) -> UInt64? {
+        if let toldDropped, now - toldDropped.at < droppedInterval { return nil }
+        let untold = counters.queueDropped &- (toldDropped?.packets ?? 0)
+        guard untold > 0 else { return nil }
+        toldDropped = (counters.queueDropped, now)
+        return untold
+    }
+
     /// Paces what waits by what the way carries, and at least by what the rung needs: an estimate that is too low must
     /// not starve the pictures that were chosen to fit.
     private func limitBurst(at now: Instant) {
@@ -146,6 +156,8 @@ extension Peer {
 
 /// How long reports go on to speak of what was sent before a step.
 private let stepEchoes = Duration.seconds(1)
+/// One overflow after the other is one piece of news.
+private let droppedInterval = Duration.seconds(10)
 /// Leaving out less than a twentieth of the stream helps nobody.
 private let worthLeavingOut = 0.95
 /// What a paced burst may take of the estimate; sound and retransmissions need the rest.

@@ -46,6 +46,8 @@ public final class Peer {
     var hasSoundBegun = false
     var lipSync = LipSync()
     var counters = Counters()
+    /// How much of what was dropped its owner knows of, and since when.
+    var toldDropped: (packets: UInt64, at: Instant)?
     var lastKeyframeRequest: Instant?
     /// How much of the stream the last replay was.
     var replaySpan = Duration.zero

@@ -137,6 +137,26 @@ struct QualityServingTests {
         #expect(try world.viewer(udp.viewer).quality?.rung == "full")
     }
 
+    @Test func `overflows of a viewer's queue are told at once, and then every ten seconds with all that was dropped`()
+        throws
+    {
+        let (world, client) = try watching()
+        func told() -> [String] { world.events.texts.filter { $0.hasPrefix("no room for what it is sent") } }
+        func overflow(_ packets: Int) throws {
+            world.shard(of: client.viewer).overflowed([client.path: packets], at: world.now)
+            try client.watch(.milliseconds(1_500))
+        }
+        try overflow(1)
+        #expect(told() == ["no room for what it is sent: 1 packet dropped, up to a keyframe"])
+        try overflow(3)
+        try overflow(4)
+        #expect(told().count == 1)
+        try client.watch(.seconds(10))
+        #expect(told().dropFirst() == ["no room for what it is sent: 7 packets dropped, up to a keyframe"])
+        try client.watch(.seconds(15))
+        #expect(told().count == 2)
+    }
+
     @Test func `a bare WHEP viewer stays with keyframes`() throws {
         let (world, client) = try watching(control: .whep)
         try lose(client, seconds: 20)

@@ -264,10 +264,11 @@ extension ConsoleModel {
         return " (\(Format.percent(100 * Double(viewer.retransmittedBytes) / Double(viewer.bytes))) % of bytes)"
     }
 
-    /// What waits to be sent, what its network is thought to carry, and the rung it is on; `nil` where there is none.
+    /// What waits to be sent, what found no room, what its network is thought to carry, and the rung it is on; `nil` where there is none.
     private func sendQueue(_ viewer: ViewerSnapshot) -> Fact? {
         guard viewer.delivery == .webrtc, let packets = viewer.queuedPackets else { return nil }
         var spans = [Span("\(packets) packets (\(Format.bytes(Double(viewer.queuedBytes)))) wait")]
+        if viewer.queueDropped > 0 { spans.append(Span("  \(Format.count(viewer.queueDropped)) dropped", .warning)) }
         if let estimate = viewer.quality?.estimate { spans.append(Span("  estimate \(Format.bitrate(estimate))")) }
         if let thinned = viewer.thinned { spans.append(Span("  \(thinned.text): \(thinned.reason)", .warning)) }
         return Fact("queue", spans)

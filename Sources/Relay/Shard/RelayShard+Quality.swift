@@ -8,6 +8,7 @@ extension RelayShard {
     func watchQuality(at now: Instant, into effects: inout [ShardEffect]) {
         for viewer in viewers.values {
             returnToWebRTC(viewer, at: now, into: &effects)
+            tellDropped(viewer, at: now)
             guard viewer.isSubscribed, let peer = viewer.peer, viewer.stream.facts.state == .live,
                 let rates = viewer.stream.rates(at: now)
             else { continue }
@@ -22,6 +23,17 @@ extension RelayShard {
             apply(events, of: viewer, at: now, into: &effects)
             schedule(viewer)
         }
+    }
+
+    private func tellDropped(_ viewer: Viewer, at now: Instant) {
+        guard let packets = viewer.peer?.takeDropped(at: now) else { return }
+        log(
+            .warning,
+            "no room for what it is sent: \(packets) \(packets == 1 ? "packet" : "packets") dropped, up to a keyframe",
+            camera: viewer.stream.name,
+            viewer: viewer.id,
+            at: now
+        )
     }
 
     /// Whether nobody has said what this viewer is to use, and its page can be told.

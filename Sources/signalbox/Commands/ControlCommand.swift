@@ -139,6 +139,7 @@ extension ControlCommand {
                 "CAUSE",
                 "RATE",
                 "LOSS",
+                "DROPPED",
                 "RTT",
                 "CLIENT",
                 "WHY"
@@ -154,6 +155,7 @@ extension ControlCommand {
                     viewer.score?.cause?.rawValue,
                     viewer.bitrate.map(bits),
                     viewer.loss.map { String(format: "%.1f%%", $0) },
+                    viewer.queuedPackets.map { _ in "\(viewer.queueDropped)" },
                     viewer.roundTrip.map { String(format: "%.0f ms", $0) },
                     "\(viewer.client) \(viewer.remote)",
                     viewer.why

@@ -233,6 +233,7 @@ enum RelayFixture {
             viewer.hint = "Switch it to HLS (s): gate-north's HLS is healthy."
             viewer.score = ViewerScore(value: 62, cause: .clientNetwork, reason: "frozen 8 % of the time")
             (viewer.retransmittedBytes, viewer.queuedPackets, viewer.queuedBytes) = (1_700_000, 31, 36_000)
+            viewer.queueDropped = 54
             viewer.quality = .init(rung: "reduced", reason: "2.4M of 3.9M fit", age: 14, estimate: 2.4e6)
         case 4:
             (viewer.state, viewer.severity, viewer.bitrate) = (.waiting, .warning, 0)
