@@ -51,6 +51,18 @@ struct ConsoleKeysTests {
         #expect(person.screen(160, 48).contains("reached \(words), round trip 212 ms"))
     }
 
+    @Test func `what could not leave the media port stands in the first line, and help tells why`() {
+        var snapshot = RelayFixture.snapshot()
+        snapshot.node.media = MediaPortSnapshot(droppedFull: 0, sendErrors: 0, droppedUnknown: 9, isOffloading: true)
+        var person = Operator(snapshot)
+        #expect(!person.screen().contains("unsent"))
+        snapshot.node.media = MediaPortSnapshot(droppedFull: 41, sendErrors: 2, droppedUnknown: 9, isOffloading: false)
+        person.see(snapshot)
+        #expect(person.screen().contains(" unsent 43 "))
+        person.press("?", .end)
+        #expect(person.screen().contains("packets: 41 had no room to leave, 2 the kernel refused"))
+    }
+
     @Test func `restarting a camera with viewers asks first and names them`() {
         var person = Operator()
         person.press("2", "r")

@@ -72,6 +72,19 @@ import Wire
         await node.shutdown()
     }
 
+    @Test func `the snapshot shows what the media port dropped`() async throws {
+        let node = try await start()
+        let stranger = try await UDPPeer()
+        for _ in 0..<3 { try await stranger.send([UInt8](repeating: 0x80, count: 40), to: node.media.localAddress) }
+        var media = node.snapshot()?.node.media
+        while media?.droppedUnknown != 3 {
+            _ = try await node.shards[0].loop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
+            media = node.snapshot()?.node.media
+        }
+        #expect(media == MediaPortSnapshot(droppedFull: 0, sendErrors: 0, droppedUnknown: 3, isOffloading: true))
+        await node.shutdown()
+    }
+
     @Test func `what is not there is refused in words`() async throws {
         let node = try await start()
         let refusal = await #expect(throws: ViewerRefusal.self) { try await node.join(join("nowhere")) }

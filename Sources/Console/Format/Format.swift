@@ -188,6 +188,13 @@ enum Wording {
         }
     }
 
+    /// What did not go through the media port.
+    static func losses(_ media: MediaPortSnapshot) -> String {
+        "packets: \(Format.count(media.droppedFull)) had no room to leave, "
+            + "\(Format.count(media.sendErrors)) the kernel refused, \(Format.count(media.droppedUnknown)) came from nobody"
+            + (media.isOffloading ? "" : "; one system call for each, as the kernel takes no bursts")
+    }
+
     /// The state of a camera in six letters or so.
     static func state(_ state: CameraState) -> String {
         switch state {

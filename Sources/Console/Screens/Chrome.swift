@@ -19,7 +19,7 @@ extension ConsoleModel {
         let live = shown.cameras.count { $0.state == .live || $0.state == .starting }
         let webrtc = shown.viewers.count { $0.delivery == .webrtc }
         // Most important first; what does not fit is left out whole.
-        let groups: [[Span]] = [
+        var groups: [[Span]] = [
             [Span("cams ", .headerDim), Span("\(live)/\(shown.cameras.count)", .header)],
             [Span("in ", .headerDim), Span(Format.right(Format.bitrate(shown.node.bitrateIn), 5), .header)],
             [Span("out ", .headerDim), Span(Format.right(Format.bitrate(shown.node.bitrateOut), 5), .header)],
@@ -32,6 +32,9 @@ extension ConsoleModel {
             [Span("fd ", .headerDim), Span(shown.node.descriptors.map { "\($0)" } ?? "-", .header)],
             [Span("v", .headerDim), Span(shown.node.version, .headerDim)],
         ]
+        if let unsent = shown.node.media?.unsent, unsent > 0 {
+            groups.insert([Span(" unsent \(Format.count(unsent)) ", .badgeWarning)], at: 1)
+        }
         for group in groups {
             guard x + group.width + 2 <= right else { break }
             x = canvas.spans([Span("  ", .header)] + group, x, y)

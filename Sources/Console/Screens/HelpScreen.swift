@@ -85,6 +85,7 @@ extension ConsoleModel {
             for listener in node.listeners {
                 lines.append([Span(Format.left("  " + listener.name, 14), .input), Span(listener.address, .dialog)])
             }
+            if let media = node.media { add("media", Wording.losses(media), width, &lines) }
             for notice in node.notices {
                 for (position, line) in wrapped(notice, width: width - 4).enumerated() {
                     lines.append([Span(position == 0 ? "  ! " : "    ", .input), Span(line, .dialog)])

@@ -27,6 +27,7 @@ final class NodeSampler: Sendable {
     private let events: EventLog
     private let history: HistoryStore
     private let mediaListeners: [ListenerSnapshot]
+    private let media: MediaCounters
     private let turn: TURNSampler
 
     init(
@@ -37,6 +38,7 @@ final class NodeSampler: Sendable {
         events: EventLog,
         history: HistoryStore,
         mediaListeners: [ListenerSnapshot],
+        media: MediaCounters,
         turn: TURNSampler
     ) {
         var node = NodeSnapshot(name: configuration.name, version: configuration.version, processID: getpid())
@@ -55,6 +57,7 @@ final class NodeSampler: Sendable {
         self.events = events
         self.history = history
         self.mediaListeners = mediaListeners
+        self.media = media
         self.turn = turn
     }
 
@@ -127,6 +130,7 @@ final class NodeSampler: Sendable {
             node.threads = state.process.threads
             node.bitrateIn = merged.bitrateIn
             node.bitrateOut = merged.bitrateOut
+            node.media = MediaPortSnapshot(media.values)
             node.loopDelay = (silences + [merged.loopDelay].compactMap { $0 }).max().map { max(0, $0) }
             let snapshot = Snapshot(
                 sampledAt: now,
@@ -157,5 +161,16 @@ final class NodeSampler: Sendable {
             return state.hasUnreturnedMemory && !isWatched
         }
         if isDue { cmedia_return_memory() }
+    }
+}
+
+extension MediaPortSnapshot {
+    fileprivate init(_ counted: MediaCounters.Values) {
+        self.init(
+            droppedFull: counted.droppedFull,
+            sendErrors: counted.sendErrors,
+            droppedUnknown: counted.droppedUnknown,
+            isOffloading: counted.isOffloading
+        )
     }
 }

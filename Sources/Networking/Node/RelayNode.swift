@@ -112,6 +112,7 @@ public final class RelayNode: ViewerService {
             history: history,
             mediaListeners: ["media/udp", "media/tcp"].map { .init(name: $0, address: media.listen.description) }
                 + (turn.listener.map { [.init(name: "turn", address: $0.listen.description)] } ?? []),
+            media: media.counters,
             turn: TURNSampler(traversal: media.traversal, users: users)
         )
         let cameras = configuration.cameras.sorted { $0.name < $1.name }

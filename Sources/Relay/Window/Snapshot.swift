@@ -96,6 +96,8 @@ public struct NodeSnapshot: Codable, Sendable {
     public var bitrateOut: Double
     /// How late the loops run their timers: 99th percentile over the last seconds, in milliseconds.
     public var loopDelay: Double?
+    /// What the media port could not send or did not take; `nil` before it was looked at.
+    public var media: MediaPortSnapshot?
     /// The address to open in a browser, such as `https://127.0.0.1:8443/`.
     public var pageURL: String?
     /// What listens where.
@@ -140,6 +142,29 @@ public struct NodeSnapshot: Codable, Sendable {
         self.listeners = listeners
         self.notices = notices
         self.delivery = delivery
+    }
+}
+
+/// What did not go through the media port since the relay started.
+public struct MediaPortSnapshot: Codable, Sendable, Equatable {
+    /// Datagrams dropped because the kernel's and our buffers were full.
+    public var droppedFull: UInt64
+    /// Datagrams that the kernel refused to send.
+    public var sendErrors: UInt64
+    /// Datagrams received that belong to nobody, and were dropped without an answer.
+    public var droppedUnknown: UInt64
+    /// Bursts leave with one system call; `false` once the kernel refused that.
+    public var isOffloading: Bool
+
+    /// Datagrams that were to go out and did not.
+    public var unsent: UInt64 { droppedFull &+ sendErrors }
+
+    /// Creates a media port snapshot.
+    public init(droppedFull: UInt64, sendErrors: UInt64, droppedUnknown: UInt64, isOffloading: Bool) {
+        self.droppedFull = droppedFull
+        self.sendErrors = sendErrors
+        self.droppedUnknown = droppedUnknown
+        self.isOffloading = isOffloading
     }
 }
 
