@@ -206,6 +206,46 @@ import Wire
         await plane.close()
     }
 
+    /// Asks for reads, as a socket is asked.
+    private final class ReadCounter: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        var reads = 0
+
+        func read(context: ChannelHandlerContext) {
+            reads += 1
+            context.read()
+        }
+    }
+
+    @Test func `what a client sends too fast waits, and is not read from its socket meanwhile`() async throws {
+        let plane = try await plane()
+        let loop = EmbeddedEventLoop()
+        let reads = ReadCounter()
+        let channel = EmbeddedChannel(handler: reads, loop: loop)
+        channel.localAddress = try SocketAddress(ipAddress: "192.0.2.1", port: 8_189)
+        channel.remoteAddress = try SocketAddress(ipAddress: "203.0.113.7", port: 50_000)
+        try channel.pipeline.syncOperations.addHandler(MediaConnectionHandler(plane: plane, carrier: .tcp))
+        channel.pipeline.fireChannelActive()
+        var bytes: [UInt8] = []
+        for _ in 0..<400 { bytes += Self.frame(Self.check) }
+        try channel.writeInbound(ByteBuffer(bytes: bytes))
+        loop.run()
+        let atOnce = UInt64(MediaConnectionHandler.burst)
+        #expect(plane.counters.values.droppedUnknown == atOnce)
+        let before = reads.reads
+        channel.read()
+        #expect(reads.reads == before)
+        loop.advanceTime(by: .seconds(1))
+        let inASecond = plane.counters.values.droppedUnknown - atOnce
+        #expect((90...100).contains(inASecond))
+        #expect(reads.reads == before)
+        loop.advanceTime(by: .seconds(2))
+        #expect(plane.counters.values.droppedUnknown == 400)
+        #expect(reads.reads == before + 1)
+        _ = try? channel.finish()
+        await plane.close()
+    }
+
     @Test(
         arguments: [
             [0xFF, 0xFF, 1], [0x10, 0x00, 0x16, 3, 1], Array("GET / HTTP/1.1\r\n".utf8),

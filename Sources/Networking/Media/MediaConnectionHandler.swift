@@ -8,8 +8,12 @@ import Wire
 /// A client of TURN speaks STUN, possibly in TLS, a client of ICE-TCP sends RFC 4571 frames. A connection that belongs
 /// to no session and has no allocation is closed after five seconds, whatever it sent: it never began with STUN, or its
 /// checks were nobody's, or its viewer has left.
-final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
+///
+/// What a client sends faster than any viewer has reason to waits in its own socket: a datagram that comes too fast the
+/// kernel drops, a stream would go on for as long as the client likes and keep the loops from everybody else.
+final class MediaConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
 
     private let plane: MediaPlane
     private let carrier: RelayCarrier
@@ -18,6 +22,12 @@ final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
     private var connection: MediaConnection?
     private var batch: [ReceivedDatagram] = []
     private var inspection: Scheduled<Void>?
+    /// Messages that may be taken at once.
+    private var allowance = Double(MediaConnectionHandler.burst)
+    private var allowedAt: NIODeadline?
+    /// Reading goes on when there is an allowance again.
+    private var rest: Scheduled<Void>?
+    private var isReadWanted = false
 
     /// - Parameters:
     ///   - carrier: What the connection is to TURN.
@@ -50,6 +60,7 @@ final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
 
     func channelInactive(context: ChannelHandlerContext) {
         inspection?.cancel()
+        rest?.cancel()
         if let client {
             plane.connections.remove(client.path)
             plane.traversal.closed(client)
@@ -59,10 +70,19 @@ final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let client, let connection else { return }
         deframer.append(unwrapInboundIn(data).readableBytesView)
+        takeMessages(context)
+    }
+
+    /// Takes whole messages for as long as there is an allowance, which is 1 again after the rest.
+    private func takeMessages(_ context: ChannelHandlerContext) {
+        guard let client, let connection, rest == nil else { return }
+        refill(at: context.eventLoop.now)
         do {
-            while let message = try deframer.next() {
+            while true {
+                guard allowance >= 1 else { return takeRest(context) }
+                guard let message = try deframer.next() else { return }
+                allowance -= 1
                 guard deframer.framing == .selfDelimiting else {
                     batch.append(ReceivedDatagram(path: client.path, bytes: Array(message)))
                     continue
@@ -78,7 +98,36 @@ final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
         }
     }
 
+    private func refill(at now: NIODeadline) {
+        if let allowedAt {
+            let seconds = Double((now - allowedAt).nanoseconds) / 1e9
+            allowance = min(Double(Self.burst), allowance + seconds * Double(Self.perSecond))
+        }
+        allowedAt = now
+    }
+
+    private func takeRest(_ context: ChannelHandlerContext) {
+        rest = context.eventLoop.assumeIsolated().scheduleTask(in: Self.restInterval) { [weak self] in
+            guard let self else { return }
+            rest = nil
+            takeMessages(context)
+            routeBatch(context)
+            guard rest == nil, isReadWanted else { return }
+            isReadWanted = false
+            context.read()
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if rest == nil { context.read() } else { isReadWanted = true }
+    }
+
     func channelReadComplete(context: ChannelHandlerContext) {
+        routeBatch(context)
+        context.fireChannelReadComplete()
+    }
+
+    private func routeBatch(_ context: ChannelHandlerContext) {
         guard !batch.isEmpty else { return }
         let datagrams = batch
         batch.removeAll(keepingCapacity: true)
@@ -102,4 +151,9 @@ final class MediaConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
 
     /// RFC 6544 leaves the time to us; a browser sends its first check at once.
     static let inspectionInterval: TimeAmount = .seconds(5)
+    /// Messages a client may send each second: a browser sends some tens of reports and checks.
+    static let perSecond = 100
+    /// Messages it may send at once, as it does when it begins.
+    static let burst = 200
+    private static let restInterval: TimeAmount = .milliseconds(50)
 }
