@@ -239,7 +239,7 @@ import Wire
         let inASecond = plane.counters.values.droppedUnknown - atOnce
         #expect((90...100).contains(inASecond))
         #expect(reads.reads == before)
-        loop.advanceTime(by: .seconds(2))
+        loop.advanceTime(by: .seconds(4))
         #expect(plane.counters.values.droppedUnknown == 400)
         #expect(reads.reads == before + 1)
         _ = try? channel.finish()

@@ -154,6 +154,6 @@ final class MediaConnectionHandler: ChannelDuplexHandler, RemovableChannelHandle
     /// Messages a client may send each second: a browser sends some tens of reports and checks.
     static let perSecond = 100
     /// Messages it may send at once, as it does when it begins.
-    static let burst = 200
+    static let burst = 50
     private static let restInterval: TimeAmount = .milliseconds(50)
 }
