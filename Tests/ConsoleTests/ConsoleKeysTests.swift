@@ -88,6 +88,23 @@ struct ConsoleKeysTests {
         #expect(person.lines(with: "OPEN").isEmpty)
     }
 
+    @Test func `the events follow the newest until the cursor is moved from it`() throws {
+        var person = Operator()
+        person.press("7")
+        var later = RelayFixture.snapshot()
+        let newest = try #require(later.events.first)
+        for number in 1...40 {
+            var event = newest
+            event.id += UInt64(number)
+            event.text = "news number \(number)"
+            later.events.insert(event, at: 0)
+        }
+        later.sampledAt += .seconds(3)
+        person.wait(.seconds(3))
+        person.see(later)
+        #expect(person.screen().contains("news number 40"))
+    }
+
     @Test func `every other key cancels, Enter and the starting key included`() {
         for key in [Key.enter, "r", "K", "n", .escape, " "] {
             var person = Operator()

@@ -26,7 +26,9 @@ extension ConsoleModel {
             for position in keys.indices { keys[position].place = ranks[keys[position].id] ?? .max }
         }
         keys.sort()
-        state.update(rows: keys.map(\.row), order: keys.map(\.id), total: all.count)
+        // Who looks at the newest wants to see what is newer still.
+        let followsFirst = !isSteady && (pane == .events || pane == .ended) && state.sort == .newest
+        state.update(rows: keys.map(\.row), order: keys.map(\.id), total: all.count, followsFirst: followsFirst)
         tables[pane] = state
     }
 

@@ -128,12 +128,14 @@ struct TableState: Sendable {
     }
 
     /// Takes over a new order of rows, keeping the cursor on its object or, if that is gone, where it was.
-    mutating func update(rows: [Int], order: [String], total: Int) {
+    ///
+    /// - Parameter followsFirst: Whether a cursor on the first row stays on the first row, whatever object that becomes.
+    mutating func update(rows: [Int], order: [String], total: Int, followsFirst: Bool = false) {
         self.rows = rows
         self.order = order
         self.total = total
         guard !order.isEmpty else { return }
-        if let index {
+        if let index, !followsFirst || lastIndex > 0 {
             lastIndex = index
         } else {
             select(min(lastIndex, order.count - 1))

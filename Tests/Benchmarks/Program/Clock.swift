@@ -11,6 +11,12 @@ enum Clock {
     /// Processor time of this thread in nanoseconds.
     static func thread() -> Int64 { read(CLOCK_THREAD_CPUTIME_ID) }
 
+    /// How long to wait for a moment of the monotonic clock, rounded up: rounded down, the last millisecond would be spent
+    /// asking again and again.
+    static func milliseconds(until moment: Int64) -> Int32 {
+        Int32(clamping: max(0, (moment - monotonic() + 999_999) / 1_000_000))
+    }
+
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         clock_gettime(clock, &time)

@@ -49,8 +49,7 @@ final class CameraServer {
         var next = Clock.monotonic()
         var index = 0
         while !hasEnded {
-            let wait = (next - Clock.monotonic()) / 1_000_000
-            poller.run(forAtMost: Int32(clamping: max(0, wait)))
+            poller.run(forAtMost: Clock.milliseconds(until: next))
             while Clock.monotonic() >= next {
                 for session in sessions.values where session.slot == index { session.sendFrame() }
                 index = (index + 1) % Int(interval / slot)

@@ -51,7 +51,7 @@ private final class Load {
                 viewers.append(try LoadViewer(client, isProbe: viewers.count % every == 0))
                 next += Int64(options.interval) * 1_000_000
             }
-            step(milliseconds: Int32(clamping: max(0, (next - Clock.monotonic()) / 1_000_000)))
+            step(milliseconds: Clock.milliseconds(until: next))
         }
         let deadline = Clock.monotonic() + Int64(options.patience) * 1_000_000_000
         while !hasEnded, Clock.monotonic() < deadline, viewers.contains(where: { $0.isWaiting }) { step() }
