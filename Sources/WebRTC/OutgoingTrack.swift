@@ -199,14 +199,14 @@ struct OutgoingTrack {
     private var passingExtension: RetransmissionRing.PassingExtension {
         let hasDelay = negotiated.playoutDelayExtension != nil && playoutDelay.packetsLeft > 0
         if hasDelay, packetsWithMID == 0 || nextSequence & 1 == 1 {
-            return .playoutDelay(minimum: playoutDelay.minimum)
+            return .playoutDelay(minimum: playoutDelay.minimum, isLossy: playoutDelay.lossyAt != nil)
         }
         return packetsWithMID > 0 ? .mid : .none
     }
 
     private func append(_ passing: RetransmissionRing.PassingExtension, to writer: inout RTPPacketWriter) {
-        if let minimum = passing.minimum, let id = negotiated.playoutDelayExtension {
-            writer.appendExtension(id, value: PlayoutDelay.value(minimum: minimum), length: 3)
+        if let delay = passing.playoutDelay, let id = negotiated.playoutDelayExtension {
+            writer.appendExtension(id, value: delay, length: 3)
         } else if passing == .mid, let id = negotiated.midExtension {
             writer.appendExtension(id, bytes: mid)
         }

@@ -52,10 +52,9 @@ extension Peer {
     private func receiveReports(_ blocks: [RTCPPacket.ReportBlock], at now: Instant, events: inout [PeerEvent]) {
         for block in blocks {
             guard let index = tracks.firstIndex(where: { $0.ssrc == block.ssrc }) else { continue }
-            if tracks[index].negotiated.kind == .video {
-                noteLoss(in: block, after: tracks[index].lastReport, at: now)
-            }
+            let last = tracks[index].lastReport
             tracks[index].receive(block)
+            if tracks[index].negotiated.kind == .video { noteLoss(in: block, after: last, at: now) }
             let middle = UInt32(truncatingIfNeeded: configuration.ntp(at: now) >> 16)
             if let measured = block.roundTripTime(arrivedAtMiddleNTP: middle), measured < .seconds(30) {
                 roundTripTime = measured

@@ -114,6 +114,8 @@ extension Peer {
         // More than any second has is a source that began anew.
         guard expected > 0, expected < 65_536 else { return }
         estimator.receive(fractionLost: block.fractionLost, expected: Int(expected), at: now)
+        guard let index = tracks.firstIndex(where: { $0.ssrc == block.ssrc }) else { return }
+        tracks[index].playoutDelay.note(fractionLost: block.fractionLost, at: now)
     }
 
     // MARK: Probing

@@ -27,13 +27,15 @@ struct RetransmissionRing {
         static let none = PassingExtension(code: 0)
         static let mid = PassingExtension(code: 1)
 
-        /// Pictures wait this long, in steps of ``PlayoutDelay/step``.
-        static func playoutDelay(minimum: UInt8) -> PassingExtension {
-            PassingExtension(code: min(minimum, .max - 2) + 2)
+        /// Pictures wait at least this long, in steps of ``PlayoutDelay/step`` up to 126.
+        static func playoutDelay(minimum: UInt8, isLossy: Bool) -> PassingExtension {
+            PassingExtension(code: 2 + min(minimum, 126) * 2 + (isLossy ? 1 : 0))
         }
 
-        /// The minimum of a playout delay; `nil` for others.
-        var minimum: UInt8? { code < 2 ? nil : code - 2 }
+        /// The value of a playout delay; `nil` for others.
+        var playoutDelay: UInt64? {
+            code < 2 ? nil : PlayoutDelay.value(minimum: (code - 2) / 2, isLossy: code % 2 == 1)
+        }
     }
 
     private var entries: [Entry] = []

@@ -68,6 +68,49 @@ import Wire
         #expect(sync.hold == 0)
     }
 
+    @Test func `a client that loses packets is given more time than half a second, for half a minute`() throws {
+        let browser = try Browser()
+        browser.connect()
+        var camera = Camera(start: browser.now)
+        var number = 0
+        func show(_ frames: Int, losing fraction: UInt8) {
+            for _ in 0..<frames {
+                browser.now += .milliseconds(40)
+                browser.send(camera.frame(number))
+                number += 1
+                guard number % 25 == 0 else { continue }
+                let sequence = UInt32(browser.received.last?.header.sequenceNumber ?? 0)
+                browser.give([
+                    .receiverReport(
+                        ssrc: 1,
+                        blocks: [
+                            RTCPPacket.ReportBlock(
+                                ssrc: browser.ssrc("video"),
+                                fractionLost: fraction,
+                                extendedHighestSequence: sequence
+                            )
+                        ]
+                    )
+                ])
+            }
+        }
+        func latest() -> Int? { maxima(of: browser).last }
+        show(50, losing: 0)
+        #expect(latest() == 40)
+        show(50, losing: 13)
+        #expect(latest() == 100)
+        show(25 * 25, losing: 0)
+        #expect(latest() == 100)
+        show(25 * 10, losing: 0)
+        #expect(latest() == 40)
+    }
+
+    private func maxima(of browser: Browser) -> [Int] {
+        browser.received.filter { $0.header.ssrc == browser.ssrc("video") }.compactMap { packet in
+            browser.extensions(packet.bytes)[12].map { Int($0[1]) & 15 << 8 | Int($0[2]) }
+        }
+    }
+
     /// The minimum of every playout delay that came with pictures, in steps of 10 ms.
     private func minima(of browser: Browser) -> [Int] {
         browser.received.filter { $0.header.ssrc == browser.ssrc("video") }.compactMap { packet in
