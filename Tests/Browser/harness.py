@@ -210,18 +210,33 @@ class Console(RelayControl):
         columns: int = 160,
         rows: int = 48,
         environment: dict[str, str] | None = None,
+        program: str | None = None,
     ) -> None:
         self.state = state
+        words = [program, *arguments] if program else [str(SIGNALBOX), *arguments, "--state-dir", str(state)]
         self.display = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.display)
         self.raw = bytearray()
         env = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **(environment or {})}
         env.pop("NO_COLOR", None) if not environment or "NO_COLOR" not in environment else None
-        self.pid, self.terminal = pty.fork()
-        if self.pid == 0:
-            os.execve(str(SIGNALBOX), [str(SIGNALBOX), *arguments, "--state-dir", str(state)], env)
+        self.started, self.terminal = pty.fork()
+        if self.started == 0:
+            os.execve(words[0], words, env)
         self.resize(columns, rows)
+        # Of the process that a shell would wait for.
         self.exit_status: int | None = None
+        # An attached console is one process; otherwise the one that holds the relay is known when it is there.
+        self._pid = self.started if program or arguments[0] == "attach" else None
+
+    @property
+    def pid(self) -> int:
+        """The process with the console, and the relay if that is in it."""
+        if self._pid is None:
+            found = children(self.started)
+            if not found:
+                return self.started
+            self._pid = found[0]
+        return self._pid
 
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -256,15 +271,21 @@ class Console(RelayControl):
         except AssertionError:
             raise AssertionError(f"not within {within} s on the console: {text}\n{self.text()}") from None
 
-    def is_running(self) -> bool:
+    def is_waited_for(self) -> bool:
+        """Whether a shell that started it would still wait."""
         if self.exit_status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            pid, status = os.waitpid(self.started, os.WNOHANG)
             if pid:
                 self.exit_status = os.waitstatus_to_exitcode(status)
         return self.exit_status is None
 
+    def is_running(self) -> bool:
+        pid = self.pid
+        return self.is_waited_for() or is_alive(pid)
+
     def hang_up(self) -> None:
         """Takes the terminal away, as a lost SSH connection does."""
+        assert self.pid
         os.close(self.terminal)
         self.terminal = -1
 
@@ -279,11 +300,30 @@ class Console(RelayControl):
                     time.sleep(0.1)
             if self.is_running():
                 os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-                self.exit_status = -9
+                eventually(lambda: not self.is_running(), 5, "it ends")
         if self.terminal >= 0:
             os.close(self.terminal)
             self.terminal = -1
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are still there."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(entry.read_text().rsplit(")", 1)[1].split()[1]) == pid:
+                found.append(int(entry.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def cpu_seconds(pid: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import signal
 import time
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from browser import Watching
-from harness import cpu_seconds, eventually, report
+from harness import SIGNALBOX, Console, configuration, cpu_seconds, eventually, is_alive, report
 from test_switching import camera_configuration
 
 
@@ -49,6 +50,20 @@ def test_hang_up_leaves_the_relay_running_and_attach_brings_the_console_back(sta
     page.wait_until_playing("webrtc")
 
 
+class Shell(Console):
+    """Bash with job control on a pseudo-terminal."""
+
+    def __init__(self, state: pathlib.Path) -> None:
+        environment = {"PS1": "ready> ", "HISTFILE": ""}
+        super().__init__(["--norc", "--noprofile", "-i"], state, environment=environment, program="/bin/bash")
+
+    def run(self, line: str, answer: str) -> None:
+        """Types a command and waits for what it prints, which its own line must not contain."""
+        self.display.reset()
+        self.press(line + "\n")
+        self.wait_for(answer)
+
+
 def test_signal_hup_leaves_the_relay_running(start) -> None:
     demo = start.demo("--cameras", "1")
     console = start.console({"clock": camera_configuration(demo)})
@@ -57,6 +72,47 @@ def test_signal_hup_leaves_the_relay_running(start) -> None:
     time.sleep(1.5)
     assert console.is_running()
     assert console.camera("clock")
+
+
+def test_the_shell_has_its_prompt_back_and_the_relay_is_out_of_its_reach(start, open_things, tmp_path) -> None:
+    demo = start.demo("--cameras", "1")
+    file = tmp_path / "signalbox.yml"
+    file.write_text(configuration({"clock": camera_configuration(demo)}))
+    shell = Shell(tmp_path / "state")
+    open_things.callback(shell.close)
+    shell.wait_for("ready>", 10)
+    shell.press(f"{SIGNALBOX} --config {file} --state-dir {shell.state}\n")
+    shell.wait_for("clock", 20)
+    # ^Z is the console's as long as there is one.
+    shell.press("\x1a")
+    shell.wait_for("leaves it running")
+    relay = shell.snapshot()["node"]["processID"]
+    open_things.callback(lambda: is_alive(relay) and os.kill(relay, signal.SIGKILL))
+
+    shell.press("q")
+    shell.wait_for("shut the relay down")
+    time.sleep(0.8)
+    shell.press("d")
+    shell.wait_for(f"`kill {relay}` ends it")
+    shell.run("echo left with $?", "left with 0")
+    assert is_alive(relay), "the relay ended with its console"
+    # What is typed, run and stopped here is the shell's.
+    shell.press("\x03")
+    shell.run("sleep 60 | cat", "")
+    shell.press("\x1a")
+    shell.wait_for("Stopped")
+    shell.run("kill %1; jobs -x echo job %1", "job")
+    shell.press("\x03")
+    before = shell.camera("clock")["uptime"]
+    time.sleep(1.2)
+    assert shell.camera("clock")["uptime"] >= before + 1, "the relay stands still"
+    shell.hang_up()
+    time.sleep(1)
+    assert is_alive(relay), "the relay ended with the shell's terminal"
+    attached = start.attach(shell)
+    attached.wait_for("clock")
+    os.kill(relay, signal.SIGTERM)
+    eventually(lambda: not is_alive(relay), 8, "kill ends it")
 
 
 @pytest.mark.parametrize("way", ["shut down", "terminate", "crash"])

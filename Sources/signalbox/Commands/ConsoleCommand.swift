@@ -21,6 +21,7 @@ struct ConsoleCommand: AsyncParsableCommand {
 
     func run() async throws {
         try requireTerminal()
+        let hold = ForegroundHold.take()
         var configuration = try configurationOptions.read()
         if !urls.isEmpty {
             var extended = configuration ?? Configuration()
@@ -32,7 +33,7 @@ struct ConsoleCommand: AsyncParsableCommand {
             complain("no configuration: starting 4 demo cameras")
             demo = try DemoCameras(count: 4)
         }
-        try await runConsoleWithRelay(configuration ?? .demo(), demo: demo, stateOptions, appearance)
+        try await runConsoleWithRelay(configuration ?? .demo(), demo: demo, stateOptions, appearance, hold)
     }
 
     private func camera(_ text: String, number: Int) throws -> CameraConfiguration {
@@ -70,12 +71,13 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         if !headless { try requireTerminal() }
+        let hold = headless ? nil : ForegroundHold.take()
         complain("starting \(cameras) demo \(cameras == 1 ? "camera" : "cameras")")
         let demo = try DemoCameras(count: cameras)
-        if headless {
-            try await serve(.demo(), demo: demo, stateOptions)
+        if let hold {
+            try await runConsoleWithRelay(.demo(), demo: demo, stateOptions, appearance, hold)
         } else {
-            try await runConsoleWithRelay(.demo(), demo: demo, stateOptions, appearance)
+            try await serve(.demo(), demo: demo, stateOptions)
         }
     }
 }

@@ -112,7 +112,8 @@ func runConsoleWithRelay(
     _ configuration: Configuration,
     demo: DemoCameras?,
     _ options: StateOptions,
-    _ appearance: AppearanceOptions
+    _ appearance: AppearanceOptions,
+    _ hold: ForegroundHold
 ) async throws {
     let themes = try appearance.themes()
     // Already here: the console puts back what it found, and a hang-up often comes twice.
@@ -143,21 +144,12 @@ func runConsoleWithRelay(
     case .detach, .terminalLost:
         if case .detach = exit {
             complain(
-                "the relay goes on without a console (pid \(getpid())); `\(options.attachCommand)` brings one back"
+                "the relay goes on without a console: `\(options.attachCommand)` brings one back, `kill \(getpid())` ends it"
             )
+            if !hold.isHeld { complain("it keeps this terminal, where ^C ends it too") }
         }
-        detachFromTerminal()
+        hold.release()
         _ = await SignalWatch([SIGTERM, SIGINT]).first()
         await relay.stop()
     }
-}
-
-/// Lets go of the terminal, so that neither its signals nor writes to it can reach the relay.
-private func detachFromTerminal() {
-    signal(SIGTTOU, SIG_IGN)
-    signal(SIGTTIN, SIG_IGN)
-    let null = open("/dev/null", O_RDWR)
-    guard null >= 0 else { return }
-    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null, descriptor) }
-    if null > STDERR_FILENO { close(null) }
 }
