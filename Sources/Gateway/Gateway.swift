@@ -54,17 +54,18 @@ public actor Gateway {
             tls = NIOLockedValueBox(try context(identity))
         }
         func bind(
+            _ key: String,
             _ listener: GatewayConfiguration.Listener?,
             _ tls: NIOLockedValueBox<NIOSSLContext>?
         ) async throws(GatewayError) -> (any Channel)? {
             guard let listener else { return nil }
             let isLoopback = listener.host == "localhost" || IPAddress(listener.host)?.isLoopback ?? false
             let setup = ConnectionSetup(core: core, router: router, tls: tls, isLoopbackListener: isLoopback)
-            return try await Self.bind(listener, setup, eventLoopGroup)
+            return try await Self.bind(key, listener, setup, eventLoopGroup)
         }
-        let http = try await bind(configuration.http, nil)
+        let http = try await bind("listen.http", configuration.http, nil)
         do {
-            let https = try await bind(configuration.https, tls)
+            let https = try await bind("listen.https", configuration.https, tls)
             return Gateway(core: core, tls: tls, http: http, https: https)
         } catch {
             try? await http?.close()
@@ -96,7 +97,9 @@ public actor Gateway {
     private static let userTimeoutOption = NIOBSDSocket.Option(rawValue: 18)
     private static let userTimeoutMilliseconds = 15_000
 
+    /// - Parameter key: What the listener is called in the configuration.
     private static func bind(
+        _ key: String,
         _ listener: GatewayConfiguration.Listener,
         _ setup: ConnectionSetup,
         _ group: any EventLoopGroup
@@ -110,7 +113,7 @@ public actor Gateway {
         do {
             return try await bootstrap.bind(host: listener.host, port: listener.port).get()
         } catch {
-            throw GatewayError(error, listener)
+            throw GatewayError(error, key, listener)
         }
     }
 
@@ -137,31 +140,32 @@ public actor Gateway {
 }
 
 extension GatewayError {
-    fileprivate init(_ error: any Error, _ listener: GatewayConfiguration.Listener) {
-        let place = "\(listener.host):\(listener.port)"
+    fileprivate init(_ error: any Error, _ key: String, _ listener: GatewayConfiguration.Listener) {
+        let host = listener.host.contains(":") ? "[\(listener.host)]" : listener.host
+        let place = "\(host):\(listener.port)"
         switch (error as? IOError)?.errnoCode {
         case EADDRINUSE:
             self.init(
                 .portInUse,
-                problem: "Another program listens on \(place).",
-                remedy: "Stop it, or configure another port."
+                problem: "\(key): another program listens on \(place).",
+                remedy: "Stop it (\"ss -ltnp\" shows it), or set \(key) to another port."
             )
         case EACCES, EPERM:
             self.init(
                 .permission,
-                problem: "This user may not listen on \(place).",
+                problem: "\(key): this user may not listen on \(place).",
                 remedy: "Use a port from 1024 on, or grant CAP_NET_BIND_SERVICE."
             )
         case EADDRNOTAVAIL:
             self.init(
                 .noSuchAddress,
-                problem: "\(listener.host) is not an address of this machine.",
+                problem: "\(key): \(listener.host) is not an address of this machine.",
                 remedy: "Configure one that is, or 0.0.0.0."
             )
         default:
             self.init(
                 .system,
-                problem: "Cannot listen on \(place): \(error).",
+                problem: "\(key): cannot listen on \(place): \(error).",
                 remedy: "Check the listener's address."
             )
         }

@@ -82,7 +82,7 @@ def test_a_port_in_use_is_named(tmp_path, listener: str) -> None:
         value["listen"] = listen
         done = run("serve", "--config", config(tmp_path, json.dumps(value)), "--state-dir", str(tmp_path / "state"))
     assert done.returncode not in (0, -9), done
-    assert str(port) in done.stderr and ("in use" in done.stderr or "Another program" in done.stderr), done.stderr
+    assert str(port) in done.stderr and ("in use" in done.stderr or "another program" in done.stderr), done.stderr
 
 
 def test_an_unwritable_state_directory_is_named(tmp_path) -> None:

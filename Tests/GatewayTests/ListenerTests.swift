@@ -20,8 +20,8 @@ struct ListenerTests {
                 try await start(GatewayConfiguration(http: .init(host: "127.0.0.1", port: box.port)))
             }
             #expect(error?.kind == .portInUse)
-            #expect(error?.problem == "Another program listens on 127.0.0.1:\(box.port).")
-            #expect(error?.remedy == "Stop it, or configure another port.")
+            #expect(error?.problem == "listen.http: another program listens on 127.0.0.1:\(box.port).")
+            #expect(error?.remedy == "Stop it (\"ss -ltnp\" shows it), or set listen.http to another port.")
         }
     }
 

@@ -52,7 +52,7 @@ import Wire
     @Test func `the snapshot shows process, listeners and what it was told to present`() async throws {
         let node = try await start()
         let listener = ListenerSnapshot(name: "https", address: "127.0.0.1:8443")
-        node.present(pageURL: "https://127.0.0.1:8443/", listeners: [listener], notices: ["loopback only"])
+        node.present(pageURLs: ["https://127.0.0.1:8443/"], listeners: [listener], notices: ["loopback only"])
         var snapshot = node.snapshot()
         while snapshot?.node.pageURL == nil {
             // The loops publish; asking them keeps their pace, not ours.

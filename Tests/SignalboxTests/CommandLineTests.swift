@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Testing
+import Wire
 
 @testable import signalbox
 
@@ -22,6 +23,51 @@ struct CommandLineTests {
         for arguments in [["ctl", "cameras"], ["ctl", "help"], ["ctl", "--help"], ["ctl"], ["serve", "frob"], []] {
             #expect(ControlCommand.unknownSubcommand(arguments[...]) == nil)
         }
+    }
+
+    @Test(arguments: [
+        ("bogus", nil as String?), ("chek", "`signalbox check`"), ("demos", "`signalbox demo`"),
+        ("sreve", "`signalbox serve`"),
+        ("att", "`signalbox attach`"), ("Attach", "`signalbox attach`"), ("10.0.0.1/live", "rtsp://10.0.0.1/live"),
+        ("x", nil),
+    ])
+    func `a word that is neither command nor address is named, with what was meant`(word: String, meant: String?) {
+        let failure = #expect(throws: StartFailure.self) { _ = try ConsoleCommand.camera(word, number: 1) }
+        let text = failure?.description ?? ""
+        #expect(text.hasPrefix("`\(word)` is neither a command nor a camera's address. "))
+        #expect(text.contains("Commands: console, serve, demo, attach, ctl, check; "))
+        #expect(text.contains("Did you mean") == (meant != nil))
+        #expect(meant.map { text.contains("Did you mean \($0)?") } ?? true)
+        #expect(failure?.exitCode == 2)
+    }
+
+    @Test func `an address of another kind is told what is wrong with it`() {
+        let failure = #expect(throws: StartFailure.self) {
+            _ = try ConsoleCommand.camera("http://10.0.0.1/", number: 1)
+        }
+        #expect(failure?.description.contains("only rtsp and rtsps work") == true)
+    }
+
+    @Test func `pages have every address that somebody elsewhere can use, or the reason why none`() throws {
+        func addresses(_ https: String?, advertise: [String] = [], own: [String] = []) throws -> PageAddresses {
+            PageAddresses(
+                https: try https.map { TransportAddress(try #require(IPAddress($0)), port: 8443) },
+                http: TransportAddress(IPAddress(v4: 0x7F00_0001), port: 8080),
+                advertise: try advertise.map { try #require(IPAddress($0)) },
+                interfaces: try own.map { try #require(IPAddress($0)) }
+            )
+        }
+        let all = try addresses("::", advertise: ["203.0.113.10"], own: ["10.0.0.5", "203.0.113.10", "fd00::2"])
+        #expect(all.urls == ["https://203.0.113.10:8443/", "https://10.0.0.5:8443/", "https://[fd00::2]:8443/"])
+        #expect(all.obstacle == nil)
+        #expect(try addresses("0.0.0.0", own: ["10.0.0.5", "fd00::2"]).urls == ["https://10.0.0.5:8443/"])
+        #expect(try addresses("10.0.0.5", own: ["10.0.0.6"]).urls == ["https://10.0.0.5:8443/"])
+        let none = try addresses("::")
+        #expect(none.urls == ["https://127.0.0.1:8443/"])
+        #expect(none.obstacle == "this machine has no address that others could open: name one under `advertise`")
+        #expect(try addresses("127.0.0.1", own: ["10.0.0.5"]).obstacle?.hasSuffix("is a loopback address") == true)
+        let plain = try addresses(nil, own: ["10.0.0.5"])
+        #expect(plain.urls == ["http://127.0.0.1:8080/"] && plain.obstacle?.hasSuffix("`listen.https` is off") == true)
     }
 
     @Test func `a viewer may be named by the beginning of its id, as long as it is the only one`() throws {

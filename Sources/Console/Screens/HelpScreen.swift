@@ -81,7 +81,9 @@ extension ConsoleModel {
                     .dialog
                 )
             ])
-            if let url = node.pageURL { lines.append([Span("  open \(url)", .dialog)]) }
+            if let url = node.pageURL {
+                add("open", ([url] + node.otherPageURLs).joined(separator: " or "), width, &lines)
+            }
             for listener in node.listeners {
                 lines.append([Span(Format.left("  " + listener.name, 14), .input), Span(listener.address, .dialog)])
             }

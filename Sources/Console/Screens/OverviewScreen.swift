@@ -46,8 +46,14 @@ extension ConsoleModel {
     private func drawAddress(_ rect: Rect, on canvas: inout Canvas) -> Int {
         guard let node = shown?.node else { return 0 }
         var x = rect.x + 1
-        if let url = node.pageURL { x = canvas.spans([Span("open ", .dim), Span(url, .link)], x, rect.y) + 3 }
         let notices = node.notices
+        if let url = node.pageURL { x = canvas.spans([Span("open ", .dim), Span(url, .link)], x, rect.y) }
+        // Other addresses of the same page where there is room beside what has to be told; help has them all.
+        let room = rect.right - (notices.isEmpty ? 1 : 48)
+        for url in node.otherPageURLs where x + 4 + displayWidth(url) <= room {
+            x = canvas.spans([Span(" or ", .dim), Span(url, .link)], x, rect.y)
+        }
+        if node.pageURL != nil { x += 3 }
         guard let first = notices.first else { return node.pageURL == nil ? 0 : 1 }
         let isRoomy = canvas.bounds.height >= 40
         let more = notices.count > 1 && !isRoomy ? " (+\(notices.count - 1): ?)" : ""
@@ -92,7 +98,7 @@ extension ConsoleModel {
         let isFocused = focus == .pairs
         let frame = Frame(
             title: listTitle("ICE candidate pairs", .pairs, key: "4"),
-            remark: rect.width < 70 ? pairSummary : pairSummary + turnSummary,
+            remark: rect.width < 70 ? pairSummary : joined(pairSummary, turnSummary),
             isFocused: isFocused,
             kind: kind
         )
@@ -105,6 +111,11 @@ extension ConsoleModel {
         let failed = pairs.count { $0.state == "failed" }
         return [Span("\(nominated) in use", .ok)]
             + (failed > 0 ? [Span(" · ", .dim), Span("\(failed) failed", .critical)] : [])
+    }
+
+    /// Two summaries, and a dot between them if there are two.
+    func joined(_ first: [Span], _ second: [Span]) -> [Span] {
+        first.isEmpty || second.isEmpty ? first + second : first + [Span(" · ", .dim)] + second
     }
 
     private func drawBitratePane(_ rect: Rect, _ kind: Frame.Kind, on canvas: inout Canvas) {

@@ -70,9 +70,10 @@ final class NodeSampler: Sendable {
     }
 
     /// What the program knows of itself and shows to the operator.
-    func present(pageURL: String?, listeners: [ListenerSnapshot], notices: [String]) {
+    func present(pageURLs: [String], listeners: [ListenerSnapshot], notices: [String]) {
         state.withLock { state in
-            state.node.pageURL = pageURL
+            state.node.pageURL = pageURLs.first
+            state.node.otherPageURLs = Array(pageURLs.dropFirst())
             state.node.listeners = listeners + mediaListeners
             state.node.notices = notices
         }

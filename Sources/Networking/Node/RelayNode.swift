@@ -269,10 +269,10 @@ public final class RelayNode: ViewerService {
         )
     }
 
-    /// What the program knows and the operator should see: the page's address, listeners besides the media port, and
-    /// standing remarks. Shown from the next snapshot on.
-    public func present(pageURL: String?, listeners: [ListenerSnapshot], notices: [String]) {
-        sampler.present(pageURL: pageURL, listeners: listeners, notices: notices)
+    /// What the program knows and the operator should see: the page's addresses, best first, listeners besides the media
+    /// port, and standing remarks. Shown from the next snapshot on.
+    public func present(pageURLs: [String], listeners: [ListenerSnapshot], notices: [String]) {
+        sampler.present(pageURLs: pageURLs, listeners: listeners, notices: notices)
     }
 
     /// Says goodbye to cameras and viewers, closes the media port and ends the loops if they are ours.

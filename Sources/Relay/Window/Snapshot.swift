@@ -100,6 +100,8 @@ public struct NodeSnapshot: Codable, Sendable {
     public var media: MediaPortSnapshot?
     /// The address to open in a browser, such as `https://127.0.0.1:8443/`.
     public var pageURL: String?
+    /// Other addresses of the same page, such as the machine's IPv6 one.
+    public var otherPageURLs: [String] = []
     /// What listens where.
     public var listeners: [ListenerSnapshot]
     /// Standing remarks for the operator, such as "showing demo cameras".

@@ -20,12 +20,13 @@ struct ConsoleCommand: AsyncParsableCommand {
     var urls: [String] = []
 
     func run() async throws {
+        let cameras = try urls.enumerated().map { try Self.camera($1, number: $0 + 1) }
         try requireTerminal()
         let hold = ForegroundHold.take()
         var configuration = try configurationOptions.read()
-        if !urls.isEmpty {
+        if !cameras.isEmpty {
             var extended = configuration ?? Configuration()
-            for (index, text) in urls.enumerated() { extended.cameras.append(try camera(text, number: index + 1)) }
+            extended.cameras += cameras
             configuration = extended
         }
         var demo: DemoCameras?
@@ -36,7 +37,11 @@ struct ConsoleCommand: AsyncParsableCommand {
         try await runConsoleWithRelay(configuration ?? .demo(), demo: demo, stateOptions, appearance, hold)
     }
 
-    private func camera(_ text: String, number: Int) throws -> CameraConfiguration {
+    /// The camera of a word on the command line.
+    static func camera(_ text: String, number: Int) throws -> CameraConfiguration {
+        guard text.contains("://") else {
+            throw UnknownWord.failure(text, commands: Signalbox.configuration.subcommands.map { $0._commandName })
+        }
         do throws(RTSPURLError) {
             var source = try RTSPURL(parsing: text)
             let (user, password) = (source.user, source.password)

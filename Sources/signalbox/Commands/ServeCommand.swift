@@ -40,6 +40,6 @@ func serve(_ configuration: Configuration, demo: DemoCameras?, _ options: StateO
 
 /// Tells on standard error what a person or a journal needs to know at start.
 private func announce(_ relay: RunningRelay) {
-    if let page = relay.pageURL { complain("serving \(page)") }
+    if !relay.pageURLs.isEmpty { complain("serving \(relay.pageURLs.joined(separator: " and "))") }
     for notice in relay.notices { complain(notice) }
 }

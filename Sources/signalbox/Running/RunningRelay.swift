@@ -19,8 +19,8 @@ final class RunningRelay {
     private let demo: DemoCameras?
     private let log: RelayLog
     private var logging: Task<Void, Never>?
-    /// The address to open in a browser.
-    private(set) var pageURL: String?
+    /// The addresses to open in a browser, best first.
+    private(set) var pageURLs: [String] = []
     /// Standing remarks for the operator.
     private(set) var notices: [String] = []
 
@@ -134,23 +134,18 @@ final class RunningRelay {
             notices.append("`advertise` is not used: the media port listens on loopback only")
         }
         if demo != nil { notices.append("showing demo cameras") }
-        pageURL = makePageURL(configuration)
-        node.present(pageURL: pageURL, listeners: listeners, notices: notices)
+        let page = PageAddresses(
+            https: gateway.httpsAddress,
+            http: gateway.httpAddress,
+            advertise: configuration.advertise,
+            interfaces: InterfaceAddresses.list()
+        )
+        pageURLs = page.urls
+        if configuration.isOpen, let obstacle = page.obstacle { notices.append(obstacle) }
+        node.present(pageURLs: pageURLs, listeners: listeners, notices: notices)
         await log.note("signalbox \(signalboxVersion) started, process \(getpid())")
         for notice in notices { await log.note("note: \(notice)") }
         logging = Task { [log, node] in await log.follow(node) }
-    }
-
-    private func makePageURL(_ configuration: Configuration) -> String? {
-        let address = gateway.httpsAddress ?? gateway.httpAddress
-        guard let address else { return nil }
-        let scheme = gateway.httpsAddress != nil ? "https" : "http"
-        var shown = address
-        if address.ip.isUnspecified {
-            let own = configuration.advertise.first ?? InterfaceAddresses.list().first
-            shown.ip = own ?? IPAddress(v4: 0x7F00_0001)
-        }
-        return "\(scheme)://\(shown)/"
     }
 
     /// Says goodbye to viewers and cameras and closes everything.
