@@ -132,9 +132,10 @@ struct ViewerHealthTests {
         #expect(health { $0.loss = 1.9 }.severity == .ok)
         #expect(health { $0.loss = 2 }.severity == .warning)
         #expect(health { $0.loss = 2 }.why == "loss 2.0 % (warns from 2.0 %)")
-        #expect(health { $0.loss = 2 }.hint == "s moves this viewer to HLS.")
+        #expect(health { $0.loss = 2 }.hint.contains("s moves this viewer to HLS"))
         #expect(health { $0.loss = 10 }.severity == .critical)
-        #expect(health(control: .whep) { $0.loss = 10 }.hint.isEmpty, "what cannot be switched is not offered")
+        let bare = health(control: .whep) { $0.loss = 10 }
+        #expect(bare.hint == Cause.clientNetwork.remedy(canSwitch: false), "what cannot be switched is not offered")
     }
 
     @Test func `a round trip of 300 ms is a warning`() {
@@ -159,6 +160,40 @@ struct ViewerHealthTests {
         #expect(frozen(1.9, of: 100).severity == .ok)
         #expect(frozen(2.1, of: 100).why == "froze 3 times, 2.1 s in all")
         #expect(frozen(0.9, of: 10).severity == .ok)
+    }
+
+    @Test func `the remedy is about the cause that the score names`() {
+        func frozen(_ score: ViewerScore?) -> String {
+            health {
+                var report = ViewerReport()
+                (report.freezes, report.freezeSeconds) = (3, 9)
+                ($0.report, $0.score) = (report, score)
+            }.hint
+        }
+        for cause in Cause.allCases {
+            let remedy = frozen(ViewerScore(value: 40, cause: cause, reason: "frozen 12 % of the time"))
+            #expect(remedy == cause.remedy(canSwitch: true))
+            #expect(remedy.contains("s moves this viewer to HLS") == (cause == .clientNetwork))
+        }
+        #expect(frozen(ViewerScore(value: 100)) == "It has been well since.")
+        #expect(health { ($0.loss, $0.path) = (3, "relay/udp") }.hint == Cause.turn.remedy(canSwitch: true))
+    }
+
+    @Test func `a tab in the background is no fault, whatever its page measures`() {
+        for delivery in [Delivery.webrtc, .hls] {
+            let hidden = health(delivery) {
+                var report = ViewerReport()
+                (report.freezes, report.freezeSeconds, report.isHidden) = (9, 90, true)
+                ($0.report, $0.behindLive, $0.reportAge) = (report, 70, 45)
+            }
+            #expect(hidden.severity == .info && hidden.why == "tab in background")
+        }
+        let lossy = health {
+            var report = ViewerReport()
+            report.isHidden = true
+            ($0.report, $0.loss) = (report, 12)
+        }
+        #expect(lossy.severity == .critical, "the way to it counts as before")
     }
 
     @Test func `silence is a warning`() {

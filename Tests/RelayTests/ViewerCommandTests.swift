@@ -53,6 +53,40 @@ struct ViewerCommandTests {
         #expect(try world.operation("c1").result == "plays WebRTC after 0.1 s")
     }
 
+    @Test func `a tab in the background is refused a switch at once, until it is in front`() throws {
+        let (world, viewer) = try watching()
+        world.report(.webrtc, viewer: viewer, isHidden: true)
+        let told = world.messages[viewer]
+        #expect(
+            world.submit(.switchViewer(viewer, to: .hls), id: "a")
+                == .refused("its tab is in the background, where browsers start no picture")
+        )
+        #expect(world.messages[viewer] == told)
+        #expect(world.submit(.switchViewer(viewer, to: .auto), id: "b") == .accepted)
+        world.report(.webrtc, viewer: viewer)
+        #expect(world.submit(.switchViewer(viewer, to: .hls), id: "c") == .accepted)
+        world.report(.webrtc, viewer: viewer, isHidden: true)
+        try world.run(.seconds(9))
+        #expect(try world.operation("c").result == "nothing shown after 8 s: its tab went to the background")
+    }
+
+    @Test func `a page that pauses HLS in the background is neither silent nor behind`() throws {
+        let (world, viewer) = try watching()
+        world.report(.hls, viewer: viewer)
+        _ = try world.fetch("media.m3u8", viewer: viewer)
+        try world.run(.seconds(3))
+        let playlist = try #require(try world.fetch("media.m3u8", viewer: viewer).response).text
+        let part = try #require(playlist.firstMatch(of: /URI="([^"]+\.m4s)"/)).output.1
+        #expect(try world.fetch(String(part), viewer: viewer).response?.status == 200)
+        world.report(.hls, viewer: viewer, isHidden: true)
+        try world.run(.seconds(40))
+        let hidden = try world.viewer(viewer)
+        #expect(hidden.state == .playing && hidden.why == "tab in background" && hidden.score?.value == 100)
+        #expect(hidden.behindLive == nil)
+        world.report(.hls, viewer: viewer)
+        #expect(try world.viewer(viewer).state == .silent)
+    }
+
     @Test func `giving back the choice is done when it is told`() throws {
         let (world, viewer) = try watching()
         world.submit(.switchViewer(viewer, to: .hls), id: "a")

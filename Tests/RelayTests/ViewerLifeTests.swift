@@ -134,7 +134,7 @@ struct ViewerLifeTests {
             try world.run(.milliseconds(300))
             world.report(.hls, viewer: id)
             let steps = try world.viewer(id).ladder
-            #expect(steps.map(\.name) == ["playlist", "first part", "first frame"])
+            #expect(steps.map(\.name) == ["playlist", "first part", "first decoded frame"])
             #expect(steps.map { Int($0.after / 100) } == [5, 6, 9])
             world.submit(.switchViewer(id, to: .webrtc), id: "back at \(world.now)")
             world.report(.webrtc, viewer: id)
@@ -175,7 +175,7 @@ struct ViewerLifeTests {
         #expect(world.events.newest(1).first?.viewer == id)
         #expect(world.events.newest(1).first?.endedAt == nil, "it lasts")
         #expect(try world.camera().hlsViewers == 1)
-        #expect(try world.viewer(id).ladder.map(\.name) == ["first frame"])
+        #expect(try world.viewer(id).ladder.map(\.name) == ["first decoded frame"])
         world.report(.webrtc, viewer: id, reason: "")
         #expect(world.events.texts.suffix(2) == ["now plays HLS: no UDP", "now plays WebRTC"])
         #expect(!world.events.newest(99).contains { $0.endedAt == nil })

@@ -85,6 +85,18 @@ struct ViewerScoreTests {
             (report.fps, report.freezeShare, report.dropShare) = (0, 1, 1)
         }
         #expect(hidden?.value == 100)
+        let late = score { viewer, report in
+            report.isHidden = true
+            (viewer.behindLive, report.bufferMilliseconds, viewer.age, report.firstFrameMilliseconds) = (
+                60, 9000, 30, 9e4
+            )
+        }
+        #expect(late == ViewerScore(value: 100), "what it showed last only gets older")
+        let throttled = score { viewer, report in
+            (report.isHidden, viewer.reportAge, viewer.behindLive) = (true, 55, 60)
+        }
+        #expect(throttled?.value == 100, "its timers may not run for a minute")
+        #expect(score { viewer, report in (report.isHidden, viewer.loss) = (true, 15) }?.cause == .clientNetwork)
     }
 
     @Test func `an old report says nothing of now`() {

@@ -143,8 +143,15 @@ extension World {
     }
 
     /// The page says what it plays.
-    func report(_ playing: Delivery?, viewer: String, frames: UInt64 = 10, reason: String? = nil) {
+    func report(
+        _ playing: Delivery?,
+        viewer: String,
+        frames: UInt64 = 10,
+        reason: String? = nil,
+        isHidden: Bool = false
+    ) {
         var report = ViewerReport()
+        report.isHidden = isHidden
         report.playing = playing
         report.framesDecoded = frames
         report.reason = reason

@@ -149,6 +149,9 @@ enum Wording {
         }
     }
 
+    /// A viewer's id as it is shown and may be typed: its beginning. Whoever knows the whole may end the session.
+    static func viewer(_ id: String) -> String { String(id.prefix(7)) }
+
     /// One word for a severity, as filters name it.
     static func name(_ severity: Severity) -> String {
         switch severity {

@@ -14,8 +14,13 @@ extension ConsoleModel {
         case .switchDelivery, .automatic:
             guard let viewer = subjectViewer else { return viewerWanted }
             if let obstacle = actionObstacle ?? switchObstacle(viewer) { return .disabled(obstacle) }
+            if id == .switchDelivery, viewer.isInBackground {
+                return .disabled(
+                    "\(Wording.viewer(viewer.id)): its tab is in the background, where browsers start no picture"
+                )
+            }
             if index.viewerOperations[viewer.id]?.outcome == .running {
-                return .disabled("\(viewer.id) is being changed already")
+                return .disabled("\(Wording.viewer(viewer.id)) is being changed already")
             }
             return .enabled
         case .drop:

@@ -49,7 +49,7 @@ extension ConsoleModel {
                     action: .drop(viewer: viewer.id),
                     object: viewer.id,
                     generation: viewer.generation,
-                    title: "Drop viewer \(viewer.id)?",
+                    title: "Drop viewer \(Wording.viewer(viewer.id))?",
                     lines: [
                         "1 viewer: \(viewer.client.isEmpty ? "unknown client" : viewer.client) at \(viewer.remote), watching \(viewer.camera)",
                         "by \(Wording.delivery(viewer.delivery)) for \(Format.calmAge(viewer.age)).",
@@ -97,7 +97,8 @@ extension ConsoleModel {
             author: configuration.author,
             generation: generation
         )
-        requests.append(Request(id: command.id, text: "\(action.verb) \(object)", state: .sent, sentAt: now))
+        let name = action.viewer.map(Wording.viewer) ?? object
+        requests.append(Request(id: command.id, text: "\(action.verb) \(name)", state: .sent, sentAt: now))
         return [.submit(command)]
     }
 
@@ -186,11 +187,11 @@ extension ConsoleModel {
             confirmation.action.camera != nil
             ? camera(confirmation.object)?.generation : viewer(confirmation.object)?.generation
         guard let current else {
-            say("not done: \(confirmation.object) is gone", .warning)
+            say("not done: \(confirmation.name) is gone", .warning)
             return [.beep]
         }
         guard current == confirmation.generation else {
-            say("not done: \(confirmation.object) changed while the question was open", .warning, for: .seconds(10))
+            say("not done: \(confirmation.name) changed while the question was open", .warning, for: .seconds(10))
             return [.beep]
         }
         return submit(confirmation.action, confirmation.object, confirmation.generation)

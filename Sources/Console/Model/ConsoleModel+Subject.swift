@@ -103,9 +103,9 @@ extension ConsoleModel {
         switch viewer.control {
         case .page: nil
         case .whep:
-            "\(viewer.id) came by bare WHEP: it has no control channel, so it can be dropped (D) but not switched"
+            "\(Wording.viewer(viewer.id)) came by bare WHEP: it has no control channel, so it can be dropped (D) but not switched"
         case .hls:
-            "\(viewer.id) is a bare HLS player: it has no control channel, so it can be dropped (D) but not switched"
+            "\(Wording.viewer(viewer.id)) is a bare HLS player: it has no control channel, so it can be dropped (D) but not switched"
         }
     }
 }

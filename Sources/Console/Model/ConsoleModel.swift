@@ -187,6 +187,8 @@ struct Confirmation: Sendable {
     var action: Command.Action
     /// What the question names: a camera or viewer.
     var object: String
+    /// ``object`` as it is shown.
+    var name: String { action.viewer.map(Wording.viewer) ?? object }
     /// As it was at the key-press; the relay refuses when the object has moved on.
     var generation: UInt64
     var title: String

@@ -42,7 +42,7 @@ extension ConsoleModel {
     }
 
     private func describe(_ operation: OperationSnapshot) -> [Span] {
-        let object = operation.viewer ?? operation.camera ?? ""
+        let object = operation.viewer.map(Wording.viewer) ?? operation.camera ?? ""
         let who = operation.author == configuration.author ? "" : " by \(operation.author)"
         let head = Span("\(operation.verb) \(object)\(who): ", .strong)
         switch operation.outcome {

@@ -78,8 +78,9 @@ extension ConsoleModel {
                 let name =
                     switch place {
                     case .screen(let screen): "\(screen.rawValue) \(screen.title)"
-                    case .camera(let id), .viewer(let id): id
-                    case .attempt: openedAttempt.map { "\($0.viewer) ended" } ?? "ended"
+                    case .camera(let id): id
+                    case .viewer(let id): Wording.viewer(id)
+                    case .attempt: openedAttempt.map { "\(Wording.viewer($0.viewer)) ended" } ?? "ended"
                     }
                 if position > 0 { x = canvas.text("›", x, y, .dim, width: right - x) }
                 x = canvas.text(" \(name) ", x, y, position == places.count - 1 ? .tabActive : .tab, width: right - x)

@@ -25,7 +25,10 @@ public enum ColumnGlossary {
     public static let viewers: [Entry] = [
         ("VIEWER", "beginning of its id"),
         ("CAMERA", "what it watches"),
-        ("STATE", "what it does; ctl lost: its page's control connection is gone"),
+        (
+            "STATE",
+            "what it does; hidden: tab in background; ctl lost: no control connection"
+        ),
         ("PATH", "kind of address and transport media go to, or HLS; relay is TURN"),
         ("RTT", "round trip, ms"),
         ("SCORE", "0 sees nothing, 100 nothing to wish for, - nothing to judge by"),

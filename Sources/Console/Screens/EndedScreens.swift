@@ -7,7 +7,7 @@ extension ConsoleModel {
             Column("ENDED", 8, priority: 0, left: true) {
                 Span(Format.clock($0.endedAt, utcOffset: configuration.utcOffset), .dim)
             },
-            Column("VIEWER", 7, priority: 1, left: true) { Span($0.viewer, .strong) },
+            Column("VIEWER", 7, priority: 1, left: true) { Span(Wording.viewer($0.viewer), .strong) },
             Column("CAMERA", 12, priority: 3, left: true, growth: 8, keepsEnd: true) { Span($0.camera) },
             Column("LASTED", 6, priority: 4) { Span(Format.calmAge($0.duration)) },
             Column("REACHED", 11, priority: 2, left: true) { Span($0.ladder.last?.name ?? "-") },
@@ -91,7 +91,7 @@ extension ConsoleModel {
     ) {
         drawLadder(
             attempt.ladder,
-            [Span(attempt.viewer, .title), Span(" from its offer", .dim)],
+            [Span(Wording.viewer(attempt.viewer), .title), Span(" from its offer", .dim)],
             Span(attempt.verdict.text, Role(attempt.verdict.severity)),
             rect,
             kind,
@@ -106,7 +106,7 @@ extension ConsoleModel {
         on canvas: inout Canvas
     ) {
         let frame = Frame(
-            title: [Span(attempt.viewer, .title), Span("  \(attempt.camera)", .text)],
+            title: [Span(Wording.viewer(attempt.viewer), .title), Span("  \(attempt.camera)", .text)],
             remark: [Span(attempt.remote, .dim)],
             kind: kind
         )
@@ -134,6 +134,7 @@ extension ConsoleModel {
             )
         )
         facts.append(Fact("client", "\(attempt.client) by \(attempt.control.rawValue), offer \(attempt.number)", .dim))
+        facts.append(Fact("id", attempt.viewer, .dim))
         facts.append(Fact("end", attempt.end, .dim))
         if let ice = attempt.ice {
             let security = [attempt.dtls.map { "DTLS \($0)" }, attempt.srtp].compactMap { $0 }.joined(separator: "  ")

@@ -59,7 +59,7 @@ extension ConsoleModel {
             Fact(
                 "state",
                 [
-                    stateSpan(camera),
+                    Span(Wording.state(camera.state), Role(camera.severity)),
                     Span(" for \(Format.calmAge(camera.stateAge)), generation \(camera.generation)", .dim),
                 ]
             ),
@@ -122,6 +122,9 @@ extension ConsoleModel {
             )
         )
         if !camera.tags.isEmpty { facts.append(Fact("tags", camera.tags.joined(separator: "  "), .dim)) }
+        if let action = operationText(index.cameraOperations[camera.id]) {
+            facts.insert(Fact("action", [action]), at: 2)
+        }
         for note in camera.notes.prefix(4) { facts.append(Fact("note", note, .info)) }
         return facts
     }
@@ -164,7 +167,7 @@ extension ConsoleModel {
             Fact(
                 "state",
                 [
-                    stateSpan(viewer),
+                    ownStateSpan(viewer),
                     Span("  by \(Wording.delivery(viewer.delivery))", viewer.delivery == .webrtc ? .webrtc : .hls),
                     Span(
                         "  asked for \(Wording.policy(viewer.requested)), control \(controlWords(viewer.control))",
@@ -174,6 +177,7 @@ extension ConsoleModel {
                 ]
             ),
         ]
+        if let action = operationText(index.viewerOperations[viewer.id]) { facts.append(Fact("action", [action])) }
         if let score = viewer.score {
             let cause = score.cause.map { "  \($0.rawValue)" } ?? ""
             facts.append(
@@ -207,7 +211,7 @@ extension ConsoleModel {
                     Span(Format.bitrate(viewer.bitrate), .graphOut),
                     Span(
                         "  rtt \(Format.milliseconds(viewer.roundTrip)) ms",
-                        (viewer.roundTrip ?? 0) >= 200 ? .warning : .text
+                        (viewer.roundTrip ?? 0) >= ViewerSnapshot.slowRoundTrip ? .warning : .text
                     ),
                     Span("  loss \(Format.percent(viewer.loss)) %", (viewer.loss ?? 0) >= 2 ? .warning : .text),
                     Span(
@@ -231,7 +235,7 @@ extension ConsoleModel {
                     "page",
                     [
                         Span("plays \(playing)\(size)  \(Format.frames(report.fps)) fps"),
-                        Span(report.isHidden == true ? "  in the background" : "", .dim),
+                        Span(viewer.isInBackground ? "  tab in background" : "", .info),
                         Span("  freezes \(report.freezes ?? 0)", (report.freezes ?? 0) > 0 ? .warning : .text),
                         Span(
                             " (\(Format.age(report.freezeSeconds ?? 0)))  dropped \(Format.count(report.framesDropped ?? 0))",
@@ -255,6 +259,7 @@ extension ConsoleModel {
             facts.append(Fact("page", "reports nothing; behind live \(Format.age(viewer.behindLive))", .dim))
         }
         for note in viewer.notes.prefix(3) { facts.append(Fact("note", note, .info)) }
+        facts.append(Fact("id", viewer.id, .dim))
         return facts
     }
 
@@ -293,7 +298,7 @@ extension ConsoleModel {
         if let nominated = pairs.first(where: \.isNominated) {
             let how = nominated.transport.hasPrefix("turn/") ? "through TURN" : "directly"
             let by = nominated.carrier.uppercased()
-            return Span("reached \(how) by \(by), round trip \(Format.milliseconds(nominated.roundTrip)) ms", .ok)
+            return Span("reached \(how) by \(by), round trip \(Format.milliseconds(viewer.roundTrip)) ms", .ok)
         }
         if pairs.contains(where: { $0.checksReceived > 0 }) {
             return Span("checks arrive, the client has not chosen a pair yet", .pending)

@@ -111,7 +111,7 @@ extension ConsoleModel {
 
     func drawViewerFacts(_ viewer: ViewerSnapshot, _ rect: Rect, _ kind: Frame.Kind, on canvas: inout Canvas) {
         let frame = Frame(
-            title: [Span(viewer.id, .title), Span("  \(viewer.camera)", .text)],
+            title: [Span(Wording.viewer(viewer.id), .title), Span("  \(viewer.camera)", .text)],
             remark: [Span(viewer.remote, .dim)],
             kind: kind
         )
@@ -149,7 +149,7 @@ extension ConsoleModel {
         let (list, inspector) = divided(rect, inspector: kind == .box ? 14 : 8)
         let frame = Frame(
             title: listTitle("ICE candidate pairs", .pairs),
-            remark: pairSummary + turnSummary,
+            remark: joined(pairSummary, turnSummary),
             isFocused: true,
             kind: kind
         )

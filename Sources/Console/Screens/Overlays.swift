@@ -108,12 +108,12 @@ extension ConsoleModel {
         }
         let title: String
         if let attempt = subjectAttempt {
-            title = "Why did \(attempt.viewer)'s WebRTC session end?"
+            title = "Why did \(Wording.viewer(attempt.viewer))'s WebRTC session end?"
             add("why", attempt.verdict.text, .dialogTitle)
             addGrounds(attempt.verdict, add)
             if !attempt.verdict.remedy.isEmpty { add("do", attempt.verdict.remedy, .dialog) }
         } else if let viewer = subjectViewer {
-            title = whyTitle("viewer", viewer.id, viewer.severity, viewer.state.rawValue)
+            title = whyTitle("viewer", Wording.viewer(viewer.id), viewer.severity, viewer.state.rawValue)
             add("why", viewer.why.isEmpty ? "all is well: no rule is broken" : viewer.why, .dialogTitle)
             if !viewer.hint.isEmpty { add("do", viewer.hint, .dialog) }
             if let score = viewer.score, score.value < 100 {

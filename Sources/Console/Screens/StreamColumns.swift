@@ -68,7 +68,7 @@ extension ConsoleModel {
     }
 
     /// What an event is about.
-    func subject(of event: EventSnapshot) -> String { event.viewer ?? event.camera ?? "relay" }
+    func subject(of event: EventSnapshot) -> String { event.viewer.map(Wording.viewer) ?? event.camera ?? "relay" }
 
     func eventRole(_ event: EventSnapshot) -> Role { event.severity <= .info ? .text : Role(event.severity) }
 

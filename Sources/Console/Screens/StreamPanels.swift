@@ -124,14 +124,14 @@ extension ConsoleModel {
         )
     }
 
-    /// The steps to the first frame, from the offer or with HLS from joining, as a waterfall, with what the pairs say
+    /// The steps to the first decoded frame, from the offer or with HLS from joining, as a waterfall, with what the pairs say
     /// about the network.
     func drawLadder(_ viewer: ViewerSnapshot, _ rect: Rect, _ kind: Frame.Kind, on canvas: inout Canvas) {
         drawLadder(
             viewer.ladder,
             [
-                Span(viewer.id, .title),
-                Span(" from \(viewer.delivery == .webrtc ? "its offer" : "joining") to the first frame", .dim),
+                Span(Wording.viewer(viewer.id), .title),
+                Span(" from \(viewer.delivery == .webrtc ? "its offer" : "joining") to the first decoded frame", .dim),
             ],
             verdict(viewer),
             rect,
@@ -148,9 +148,11 @@ extension ConsoleModel {
         _ kind: Frame.Kind,
         on canvas: inout Canvas
     ) {
+        // What the title speaks of, or how far it has come.
+        let end = ladder.last { $0.name == "first decoded frame" } ?? ladder.last
         let frame = Frame(
             title: title,
-            remark: ladder.last.map { [Span("\(Format.milliseconds($0.after)) ms", .strong)] } ?? [],
+            remark: end.map { [Span("\(Format.milliseconds($0.after)) ms", .strong)] } ?? [],
             kind: kind
         )
         let inside = frame.draw(rect, on: &canvas)
@@ -170,8 +172,10 @@ extension ConsoleModel {
             return
         }
         let total = max(1, ladder.map(\.after).max() ?? 1)
-        let start = rect.x + 16
-        let width = max(1, rect.width - 16 - 10)
+        // As wide as the longest name, `first decoded frame`.
+        let names = min(19, max(14, rect.width / 3))
+        let start = rect.x + names + 2
+        let width = max(1, rect.width - names - 2 - 10)
         // Where steps outnumber rows the first ones give way: the last say where it stands.
         let skipped = max(0, ladder.count - rect.height)
         for (line, step) in ladder.dropFirst(skipped).prefix(rect.height).enumerated() {
@@ -179,7 +183,7 @@ extension ConsoleModel {
             let from = position > 0 ? ladder[position - 1].after : 0
             let left = cells(from, of: total, width)
             let right = max(left + 1, cells(step.after, of: total, width))
-            canvas.text(fitted(step.name, 14), rect.x + 1, rect.y + line, .text)
+            canvas.text(fitted(step.name, names), rect.x + 1, rect.y + line, .text)
             canvas.text(String(repeating: "─", count: left), start, rect.y + line, .border, width: left)
             canvas.text(
                 String(repeating: "█", count: right - left),

@@ -22,7 +22,7 @@ extension ConsoleModel {
         let list = inside.inset(top: facts.count)
         // The newest are those that somebody asks about.
         for (line, allocation) in turn.allocations.reversed().prefix(max(0, list.height)).enumerated() {
-            let viewer = fitted(allocation.viewer ?? "-", 7)
+            let viewer = allocation.viewer.map(Wording.viewer) ?? "-"
             canvas.spans(
                 [Span(" " + viewer + String(repeating: " ", count: 8 - viewer.count), .strong)] + spans(allocation),
                 list.x,
@@ -41,7 +41,7 @@ extension ConsoleModel {
     /// How much TURN is in use, for a title; empty when it never was.
     var turnSummary: [Span] {
         guard let turn = shown?.turn, turn.allocated > 0 else { return [] }
-        return [Span(" · ", .dim), Span(Format.plural(turn.allocations.count, "TURN allocation"), .text)]
+        return [Span(Format.plural(turn.allocations.count, "TURN allocation"), .text)]
     }
 
     private func spans(_ allocation: AllocationSnapshot) -> [Span] {

@@ -7,9 +7,14 @@ extension PairSnapshot {
 
 extension ConsoleModel {
     func stateSpan(_ viewer: ViewerSnapshot) -> Span {
-        if let text = operationText(index.viewerOperations[viewer.id]) { return text }
+        operationText(index.viewerOperations[viewer.id]) ?? ownStateSpan(viewer)
+    }
+
+    /// What it does, whatever is being done to it.
+    func ownStateSpan(_ viewer: ViewerSnapshot) -> Span {
         switch viewer.state {
         case .playing where viewer.controlLost != nil: return Span("ctl lost", .warning)
+        case .playing where viewer.isInBackground: return Span("hidden", .off)
         case .playing: return Span("playing", viewer.severity >= .warning ? Role(viewer.severity) : .ok)
         case .joining: return Span("joining", .pending)
         case .connecting: return Span("connect", .pending)
@@ -25,12 +30,15 @@ extension ConsoleModel {
 
     var viewerColumns: [Column<ViewerSnapshot>] {
         [
-            Column("VIEWER", 7, priority: 0, left: true) { Span($0.id, .strong) },
+            Column("VIEWER", 7, priority: 0, left: true) { Span(Wording.viewer($0.id), .strong) },
             Column("CAMERA", 12, priority: 1, left: true, growth: 14, keepsEnd: true) { Span($0.camera) },
             Column("STATE", 9, priority: 0, left: true, growth: 14) { stateSpan($0) },
             Column("PATH", 9, priority: 2, left: true, growth: 2) { pathSpan($0) },
             Column("RTT", 4, priority: 3) {
-                Span(Format.milliseconds($0.roundTrip), ($0.roundTrip ?? 0) >= 200 ? .warning : .text)
+                Span(
+                    Format.milliseconds($0.roundTrip),
+                    ($0.roundTrip ?? 0) >= ViewerSnapshot.slowRoundTrip ? .warning : .text
+                )
             },
             Column("SCORE", 5, priority: 4) { scoreSpan($0.score) },
             Column("LOSS", 4, priority: 4) { Span(Format.percent($0.loss), ($0.loss ?? 0) >= 2 ? .warning : .text) },
@@ -91,7 +99,7 @@ extension ConsoleModel {
     var pairColumns: [Column<PairSnapshot>] {
         [
             Column("N", 1, priority: 0, left: true) { Span($0.isNominated ? "*" : " ", .ok) },
-            Column("VIEWER", 7, priority: 1, left: true) { Span($0.viewer, .strong) },
+            Column("VIEWER", 7, priority: 1, left: true) { Span(Wording.viewer($0.viewer), .strong) },
             Column("CAMERA", 12, priority: 9, left: true, growth: 8, keepsEnd: true) { Span($0.camera) },
             Column("STATE", 11, priority: 3, left: true) { Span($0.state, pairRole($0)) },
             Column("LOCAL", 22, priority: 6, left: true, growth: 14, keepsEnd: true) { Span($0.local, .dim) },

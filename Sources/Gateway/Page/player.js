@@ -182,6 +182,7 @@ const handlers = {
       forgetOffers();
     }
     reportMode();
+    if (document.hidden) report(true);
   },
   answer(message) {
     const peer = pendingOffers.shift();
@@ -269,7 +270,9 @@ function behindLive() {
 }
 
 async function statistics() {
-  const shared = { behindLive: behindLive() ?? undefined, firstFrameMilliseconds: state.firstFrameMilliseconds ?? undefined };
+  // Where nothing is shown, what was shown last only gets older.
+  const behind = document.hidden ? null : behindLive();
+  const shared = { behindLive: behind ?? undefined, firstFrameMilliseconds: state.firstFrameMilliseconds ?? undefined };
   const video = videos[delivery.shown ?? "hls"];
   if (video.videoWidth > 0) Object.assign(shared, { width: video.videoWidth, height: video.videoHeight });
   shared.isHidden = document.hidden;
@@ -296,11 +299,11 @@ async function statistics() {
   };
 }
 
-async function report() {
+async function report(isNews = false) {
   const numbers = await statistics();
   state.fps = numbers.fps ?? null;
   state.frames = numbers.framesDecoded ?? state.frames;
-  if (delivery.shown || numbers.peer) signalling.send({ type: "stats", ...numbers });
+  if (isNews || delivery.shown || numbers.peer) signalling.send({ type: "stats", ...numbers });
   render();
 }
 
@@ -404,6 +407,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("visibilitychange", () => {
   delivery.visibilityChanged(document.hidden);
   if (!document.hidden) signalling.hurry();
+  // At once: timers of hidden pages may not run for a minute.
+  report(true);
 });
 for (const name of ["online", "pageshow"]) {
   addEventListener(name, ({ persisted }) => {
@@ -468,6 +473,6 @@ begun.offer.then((offer) => {
 });
 setTimeout(playUnsignalled, unsignalledAfter);
 setInterval(() => delivery.tick(), 200);
-setInterval(report, 2000);
+setInterval(() => report(), 2000);
 setInterval(render, 1000);
 render();

@@ -153,9 +153,9 @@ struct SignallingSession: Sendable {
                 case .mode(let playing, let reason, let peerIsClosed):
                     // What was measured of the other delivery says nothing about this one.
                     if report.playing != playing {
-                        let peer = report.peer
+                        let (peer, isHidden) = (report.peer, report.isHidden)
                         report = ViewerReport()
-                        report.peer = peer
+                        (report.peer, report.isHidden) = (peer, isHidden)
                     }
                     report.playing = playing
                     report.reason = reason

@@ -68,7 +68,7 @@ extension RelayShard {
         attempt.loss = status.lossPercent
         attempt.bytes = status.bytesSent
         attempt.ladder = Self.steps(
-            Self.steps(of: status) + [("first frame", viewer.peerFirstFrameAt)],
+            Self.steps(of: status) + [("first decoded frame", viewer.peerFirstFrameAt)],
             since: status.ladder.offer
         )
         attempt.pairs = pairs(of: viewer, status, attempt: viewer.attempts, at: now)
@@ -125,14 +125,14 @@ extension RelayShard {
     func ladder(of viewer: Viewer, _ status: PeerStatus?) -> [ViewerSnapshot.LadderStep] {
         if viewer.delivery == .webrtc, let status {
             return Self.steps(
-                Self.steps(of: status) + [("first frame", viewer.peerFirstFrameAt)],
+                Self.steps(of: status) + [("first decoded frame", viewer.peerFirstFrameAt)],
                 since: status.ladder.offer
             )
         }
         return Self.steps(
             [
                 ("playlist", viewer.firstHLSPlaylistAt), ("first part", viewer.firstHLSMediaAt),
-                ("first frame", viewer.firstHLSFrameAt),
+                ("first decoded frame", viewer.firstHLSFrameAt),
             ],
             since: viewer.hlsBegunAt ?? viewer.joinedAt
         )
@@ -148,7 +148,12 @@ extension RelayShard {
     }
 
     private static func steps(_ steps: [(String, Instant?)], since start: Instant) -> [ViewerSnapshot.LadderStep] {
-        steps.compactMap { name, at in at.map { .init(name: name, after: ($0 - start).inMilliseconds) } }
+        // The page tells its first frame late, but as it was; receiver reports come when it pleases the client.
+        let reached = steps.enumerated().compactMap { position, step in
+            step.1.map { (at: $0, position: position, name: step.0) }
+        }
+        return reached.sorted { ($0.at, $0.position) < ($1.at, $1.position) }
+            .map { .init(name: $0.name, after: ($0.at - start).inMilliseconds) }
     }
 
     /// All candidate pairs of a session, and the names that hide candidates.

@@ -148,6 +148,10 @@ extension RelayShard {
                 begin(command, .done, result: result, at: now)
                 return .accepted
             }
+            // Browsers start no picture that nobody sees; to wait for one would only end in a time-out.
+            if target != .auto, viewer.isInBackground {
+                return .refused("its tab is in the background, where browsers start no picture")
+            }
             viewer.requested = target
             viewer.switchingTo = target
             viewer.refuge = nil
@@ -244,7 +248,8 @@ extension RelayShard {
             operation.reach("first keyframe", thenAwait: "", at: now)
             let kept = watching.filter { camera.audience.viewers[$0] != nil }.count
             let seconds = (now - operation.startedAt).inSeconds.tenths
-            operation.end(.succeeded, "up in \(seconds) s, viewers \(kept)/\(watching.count) kept", at: now)
+            let audience = watching.isEmpty ? "nobody was watching" : "viewers \(kept)/\(watching.count) kept"
+            operation.end(.succeeded, "up in \(seconds) s, \(audience)", at: now)
         case .idle, .connecting, .stalled, .retrying: break
         }
     }
@@ -294,7 +299,9 @@ extension RelayShard {
             operations[index].end(.timedOut, "not up after \(seconds) s: \(reason)", at: now)
         case .move(let id, let target, let before):
             takeBack(target, for: id, to: before, into: &effects)
-            operations[index].end(.timedOut, "nothing shown after \(seconds) s: \(waitedFor)", at: now)
+            let isHidden = viewers[id]?.isInBackground == true
+            let why = isHidden ? "its tab went to the background" : waitedFor
+            operations[index].end(.timedOut, "nothing shown after \(seconds) s: \(why)", at: now)
         case .takeDown, .drop, .done:
             operations[index].end(.timedOut, "not done after \(seconds) s: \(waitedFor)", at: now)
         }

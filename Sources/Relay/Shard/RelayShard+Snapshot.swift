@@ -242,7 +242,8 @@ extension RelayShard {
             guard let last = viewer.lastHLSRequestAt else { return .joining }
             // Who fetches whole segments asks once in a target duration, and again when what it got is played.
             let pause = viewer.hlsPace.map { $0.targetDuration * 3 / 2 } ?? .zero
-            if now - last > max(Self.hlsSilence, pause) { return .silent }
+            // Browsers pause what plays in the background.
+            if now - last > max(Self.hlsSilence, pause), !viewer.isInBackground { return .silent }
             isFlowing = viewer.lastHLSMediaAt != nil
         }
         return isFlowing ? .playing : .connecting
@@ -254,7 +255,9 @@ extension RelayShard {
     /// What the page says, while it is fresh; for bare players an estimate from what they fetched.
     private func behindLive(_ viewer: Viewer, at now: Instant) -> Double? {
         if let at = viewer.reportedAt, now - at < .seconds(6), let behind = viewer.report?.behindLive { return behind }
-        guard viewer.delivery == .hls, let joined = viewer.hlsJoinedBehind, let newest = viewer.hlsFetchedBehind else {
+        guard viewer.delivery == .hls, !viewer.isInBackground, let joined = viewer.hlsJoinedBehind,
+            let newest = viewer.hlsFetchedBehind
+        else {
             return nil
         }
         return max(0, max(joined, newest).inSeconds)

@@ -38,11 +38,11 @@ public struct ShardSnapshot: Sendable {
             for var viewer in shard.viewers {
                 if let position = positions[viewer.camera] {
                     let camera = result.cameras[position]
+                    viewer.score = ViewerScore(of: viewer, camera: camera, loopDelay: shard.loopDelay)
                     let health = ViewerHealth(of: viewer, camera: camera)
                     viewer.severity = health.severity
                     viewer.why = health.why
                     viewer.hint = health.hint
-                    viewer.score = ViewerScore(of: viewer, camera: camera, loopDelay: shard.loopDelay)
                     switch viewer.delivery {
                     case .webrtc: result.cameras[position].webrtcViewers += 1
                     case .hls: result.cameras[position].hlsViewers += 1

@@ -196,6 +196,9 @@ final class Viewer: Scheduled {
         return playing
     }
 
+    /// Its page's tab is in the background, as far as the page could tell.
+    var isInBackground: Bool { channel != nil && report?.isHidden == true }
+
     /// Whether the operator may move it, or why not.
     var reasonAgainstSwitch: String? {
         switch control {

@@ -6,7 +6,7 @@ struct ViewerHealth: Equatable {
     var why = ""
     var hint = ""
 
-    /// Judges a viewer; `camera` is the one it watches.
+    /// Judges a viewer that has its score; `camera` is the one it watches.
     init(of viewer: ViewerSnapshot, camera: CameraSnapshot) {
         if viewer.state == .waiting {
             severity = .warning
@@ -21,10 +21,12 @@ struct ViewerHealth: Equatable {
             hint = "Media goes on meanwhile. If its browser is gone, it ends within 30 s of its last sign of life."
         } else if viewer.delivery == .webrtc {
             judgeWebRTC(viewer)
+        } else if viewer.isInBackground {
+            judgeBackground()
         } else if let behind = viewer.behindLive, behind > Self.farBehind {
             severity = .warning
             why = "is \(Int(behind)) s behind live"
-            hint = "Its network or device does not keep up."
+            hint = Self.remedy(viewer)
         } else if let refuge = viewer.refuge {
             severity = .info
             why = "watches by HLS: \(refuge.reason)"
@@ -34,17 +36,32 @@ struct ViewerHealth: Equatable {
             why = "watches by HLS: \(verdict.text)"
             hint = verdict.remedy
         }
-        if severity == .ok, let report = viewer.report, let freezes = report.freezes, freezes > 0,
+        if severity == .ok, viewer.isInBackground {
+            judgeBackground()
+        } else if severity == .ok, let report = viewer.report, let freezes = report.freezes, freezes > 0,
             let seconds = report.freezeSeconds, seconds > 0.02 * viewer.age, seconds > 1
         {
             severity = .warning
             why = "froze \(freezes) times, \(seconds.tenths) s in all"
-            hint = "Compare loss and round trip with other viewers of this camera."
+            hint = Self.remedy(viewer)
         }
     }
 
+    private mutating func judgeBackground() {
+        severity = .info
+        why = "tab in background"
+        hint = "Its browser shows nothing until the tab is in front; what its page measures is not held against it."
+    }
+
+    /// What helps against what costs it most now, so that cause and remedy are about the same thing.
+    private static func remedy(_ viewer: ViewerSnapshot) -> String {
+        guard let cause = viewer.score?.cause else { return "It has been well since." }
+        return cause.remedy(canSwitch: viewer.control == .page && viewer.delivery == .webrtc)
+    }
+
     private mutating func judgeWebRTC(_ viewer: ViewerSnapshot) {
-        let canSwitch = viewer.control == .page ? "s moves this viewer to HLS." : ""
+        let isOnPage = viewer.control == .page
+        let way: Cause = viewer.path?.hasPrefix("relay/") == true ? .turn : .clientNetwork
         if let verdict = viewer.verdict, verdict.severity >= .warning {
             severity = verdict.severity
             why = verdict.text
@@ -56,11 +73,11 @@ struct ViewerHealth: Equatable {
         } else if let loss = viewer.loss, loss >= Self.lossWarning {
             severity = loss >= Self.lossCritical ? .critical : .warning
             why = "loss \(loss.tenths) % (warns from \(Self.lossWarning.tenths) %)"
-            hint = canSwitch
+            hint = way.remedy(canSwitch: isOnPage)
         } else if let roundTrip = viewer.roundTrip, roundTrip >= Self.slowRoundTrip {
             severity = .warning
             why = "round trip \(Int(roundTrip)) ms (warns from \(Int(Self.slowRoundTrip)) ms)"
-            hint = canSwitch
+            hint = way.remedy(canSwitch: isOnPage)
         } else if let silence = viewer.heardAge, silence >= Self.unheard {
             severity = .warning
             why = "nothing heard from it for \(Int(silence)) s; ends after 30 s"
@@ -79,7 +96,7 @@ struct ViewerHealth: Equatable {
     /// Percent.
     private static let lossCritical = 10.0
     /// Milliseconds.
-    private static let slowRoundTrip = 300.0
+    private static let slowRoundTrip = ViewerSnapshot.slowRoundTrip
     /// Seconds.
     private static let farBehind = 12.0
     /// Seconds after which a WebRTC client is overdue with its reports and checks, which come every 5 s at the least.

@@ -57,7 +57,8 @@ private struct Evidence {
 
     var losses: [Loss] {
         let isWebRTC = viewer.delivery == .webrtc
-        let behind = viewer.behindLive.map { ramp($0, isWebRTC ? 0.5 : 6, isWebRTC ? 5 : 30) }
+        let isSeen = !viewer.isInBackground
+        let behind = isSeen ? viewer.behindLive.map { ramp($0, isWebRTC ? 0.5 : 6, isWebRTC ? 5 : 30) } : nil
         var losses: [Loss] = [
             (0.5 * ramp(viewer.loss, 1, 15), way, { "loss \((viewer.loss ?? 0).tenths) %" }),
             (0.3 * ramp(viewer.roundTrip, 150, 1000), way, { "round trip \(whole(viewer.roundTrip)) ms" }),
@@ -66,7 +67,7 @@ private struct Evidence {
             (0.5 * ramp(loopDelay, 20, 200), .server, { "the relay runs \(whole(loopDelay)) ms late" }),
         ]
         if let thinned = viewer.thinned { losses.append((0.3, way, { thinned.reason })) }
-        guard let report else { return losses }
+        guard let report, isSeen else { return losses }
         if isWebRTC {
             let buffer = report.bufferMilliseconds
             losses.append((0.3 * ramp(buffer, 200, 2000), way, { "jitter buffer \(whole(buffer)) ms" }))
@@ -76,7 +77,6 @@ private struct Evidence {
                 (0.3 * ramp(first, 1000, 10_000), suspect, { "first frame after \((first / 1000).tenths) s" })
             )
         }
-        guard report.isHidden != true else { return losses }
         let frozen = report.freezeShare.map { $0 * 100 }
         losses.append((0.8 * ramp(frozen, 0, 25), suspect, { "frozen \(whole(frozen)) % of the time" }))
         let dropped = report.dropShare.map { $0 * 100 }

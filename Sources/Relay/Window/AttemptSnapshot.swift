@@ -76,7 +76,7 @@ public struct AttemptSnapshot: Codable, Sendable, Identifiable {
     }
 
     /// Whether media reached the client.
-    public var hadMedia: Bool { ladder.contains { $0.name == "first RR" || $0.name == "first frame" } }
+    public var hadMedia: Bool { ladder.contains { $0.name == "first RR" || $0.name == "first decoded frame" } }
 }
 
 /// Asks for WebRTC sessions that have ended in the last hour.

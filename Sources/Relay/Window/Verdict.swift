@@ -12,6 +12,24 @@ public enum Cause: String, Codable, Sendable, CaseIterable {
     case clientNetwork = "client network"
     /// The client's machine, browser or program.
     case clientDevice = "client device"
+
+    /// What helps where a viewer's picture is bad because of this and nothing more particular is known.
+    ///
+    /// - Parameter canSwitch: Whether the operator can move it from WebRTC to HLS.
+    public func remedy(canSwitch: Bool) -> String {
+        switch self {
+        case .camera: "See why the camera is not live (w on its row); viewers resume with it."
+        case .ourNetwork:
+            "Packets are lost between camera and relay: look at that network; TCP transport hides small losses."
+        case .server:
+            "The relay is late with its own work: fewer viewers, or more processors (loop p99, cpu in the first line)."
+        case .turn: "Its way through TURN is bad: open the media port to this client, so that it comes directly."
+        case .clientNetwork:
+            "Its network loses or delays packets: compare other viewers from there."
+                + (canSwitch ? " s moves this viewer to HLS, which waits for what was lost." : "")
+        case .clientDevice: "Its machine or browser does not keep up: close other programs, or try another browser."
+        }
+    }
 }
 
 /// What is wrong with a WebRTC session, or why it ended: in words, with what it is concluded from and what helps.

@@ -20,7 +20,7 @@
 ///
 /// A viewer that sees nothing scores 0. One that cannot be heard, because its page has lost its signalling connection or
 /// its receiver has fallen silent, has no score: what it sees is not known. What costs most is the main cause; a page in
-/// the background is not blamed for frames that its browser does not show.
+/// the background is not blamed for what its browser does not show there: only the way to it counts.
 public struct ViewerScore: Codable, Sendable, Equatable {
     /// 0, sees nothing, to 100, nothing to wish for.
     public var value: Int

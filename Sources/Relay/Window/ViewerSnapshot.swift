@@ -104,8 +104,8 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     /// SRTP profile; `nil` until negotiated.
     public var srtp: String?
     /// Handshake steps with milliseconds after the offer: `offer`, `answer`, `first check`, `nominated`, `DTLS begun`,
-    /// `DTLS`, `first RTP`, `first RR`, `first frame`; or after HLS began for HLS: `playlist`, `first part`,
-    /// `first frame`.
+    /// `DTLS`, `first RTP`, `first RR`, `first decoded frame`; or after HLS began for HLS: `playlist`, `first part`,
+    /// `first decoded frame`. In the order in which they were reached.
     public var ladder: [LadderStep]
     /// WebRTC sessions it has begun, the present one included.
     public var attempts: Int
@@ -113,6 +113,12 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
     public var verdict: Verdict?
     /// What is missing for it, such as `no sound for WebRTC viewers: …`.
     public var notes: [String]
+
+    /// Milliseconds from which on a round trip is worth a warning.
+    public static let slowRoundTrip = 300.0
+
+    /// Its page says that its tab is in the background, and can still say when it is not.
+    public var isInBackground: Bool { report?.isHidden == true && controlLost == nil }
 
     /// Where it stands on the quality ladder, while it gets less than everything.
     public var thinned: QualitySnapshot? {

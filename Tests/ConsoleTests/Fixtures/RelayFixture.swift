@@ -203,12 +203,12 @@ enum RelayFixture {
                 .init(name: "offer", after: 0), .init(name: "answer", after: 2), .init(name: "first check", after: 31),
                 .init(name: "nominated", after: 48), .init(name: "DTLS", after: 96),
                 .init(name: "first RTP", after: 98),
-                .init(name: "first RR", after: 160), .init(name: "first frame", after: 182),
+                .init(name: "first decoded frame", after: 132), .init(name: "first RR", after: 160),
             ]
         } else {
             viewer.ladder = [
                 .init(name: "playlist", after: 12), .init(name: "first part", after: 40),
-                .init(name: "first frame", after: 410),
+                .init(name: "first decoded frame", after: 410),
             ]
         }
         if control == .page {
@@ -221,7 +221,7 @@ enum RelayFixture {
             report.freezeSeconds = number % 6 == 0 ? 2.4 : 0
             report.bufferMilliseconds = 60
             report.behindLive = viewer.behindLive
-            report.firstFrameMilliseconds = 182
+            report.firstFrameMilliseconds = 132
             report.width = 1920
             report.height = 1080
             viewer.report = report

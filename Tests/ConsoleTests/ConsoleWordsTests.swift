@@ -1,0 +1,126 @@
+import Console
+import Relay
+import Testing
+import Wire
+
+/// What the screens call things.
+struct ConsoleWordsTests {
+    @Test func `ids of viewers are shown by their beginning, whole only in the detail and on the clipboard`() throws {
+        let id = "v00k3d9ax7q2m5t8w1z4b6c0e"
+        var snapshot = RelayFixture.snapshot()
+        let old = try #require(snapshot.viewers.first { $0.id == "v46191" }).id
+        for index in snapshot.viewers.indices where snapshot.viewers[index].id == old {
+            snapshot.viewers[index].id = id
+        }
+        for index in snapshot.pairs.indices where snapshot.pairs[index].viewer == old {
+            snapshot.pairs[index].viewer = id
+        }
+        for index in snapshot.events.indices where snapshot.events[index].viewer == old {
+            snapshot.events[index].viewer = id
+        }
+        snapshot.operations = [
+            OperationSnapshot(
+                id: "o",
+                verb: "switch to HLS",
+                viewer: id,
+                author: "ana@pts/3",
+                startedAt: snapshot.wallClock,
+                elapsed: 1,
+                limit: 8
+            )
+        ]
+        var person = Operator(snapshot, size: Size(columns: 160, rows: 48))
+        for key in ["1", "2", "3", "4", "5", "6", "7"] as [Key] {
+            person.press(key)
+            #expect(!person.screen(160, 48).contains(id.prefix(9)), "\(key)")
+            #expect(person.screen(160, 48).contains("switch to HLS v00k3d9: running"))
+        }
+        #expect(person.screen(160, 48).contains("v00k3d9 "), "in the list of events")
+        person.press("3", "/")
+        person.type("v00k3d9")
+        person.press(.enter, "w")
+        #expect(person.screen(160, 48).contains("viewer v00k3d9 "))
+        person.press(.escape, "D")
+        #expect(person.screen(160, 48).contains("Drop viewer v00k3d9?"))
+        person.press("n", .enter)
+        let detail = person.screen(160, 48)
+        #expect(detail.contains("3 Peers › v00k3d9 ") && detail.contains("v00k3d9 from its offer"))
+        #expect(detail.contains("id       \(id)"))
+        person.press("y")
+        #expect(person.effects.contains { if case .copy(id) = $0 { true } else { false } })
+    }
+
+    @Test func `a tab in the background is said to be one, and cannot be switched`() throws {
+        var snapshot = RelayFixture.snapshot()
+        let index = try #require(snapshot.viewers.firstIndex { $0.id == "v46191" })
+        var report = ViewerReport()
+        (report.playing, report.isHidden) = (.webrtc, true)
+        snapshot.viewers[index].report = report
+        snapshot.viewers[index].state = .playing
+        (snapshot.viewers[index].severity, snapshot.viewers[index].why) = (.info, "tab in background")
+        var person = Operator(snapshot, size: Size(columns: 160, rows: 48))
+        person.press("3", "/")
+        person.type("v46191")
+        person.press(.enter)
+        #expect(person.screen(160, 48).contains(" hidden "))
+        #expect(person.screen(160, 48).contains("tab in background"))
+        person.press("s")
+        #expect(person.commands.isEmpty)
+        #expect(person.screen(160, 48).contains("v46191: its tab is in the background"))
+        person.press("a")
+        #expect(person.commands.map(\.action) == [.switchViewer("v46191", to: .auto)], "its page can be told")
+    }
+
+    @Test func `a summary in a title begins with no separator`() {
+        var snapshot = RelayFixture.snapshot()
+        snapshot.pairs = []
+        var person = Operator(snapshot, size: Size(columns: 160, rows: 48))
+        person.press("4")
+        let title = person.screen(160, 48).split(separator: "\n").first { $0.contains("ICE candidate pairs 0") } ?? ""
+        #expect(title.contains("─ 3 TURN allocations"))
+    }
+
+    @Test func `how long a camera is in its state and what was done to it are two things`() throws {
+        var snapshot = RelayFixture.snapshot()
+        var operation = OperationSnapshot(
+            id: "o",
+            verb: "kill",
+            camera: "gate-south",
+            author: "ana@pts/3",
+            startedAt: snapshot.wallClock,
+            elapsed: 1,
+            limit: 8
+        )
+        (operation.outcome, operation.result) = (.succeeded, "stopped, 2 viewers stay and are told")
+        snapshot.operations = [operation]
+        var person = Operator(snapshot, size: Size(columns: 160, rows: 48))
+        person.press("2", "/")
+        person.type("gate-south")
+        person.press(.enter, .enter)
+        let screen = person.screen(160, 48)
+        #expect(!screen.contains("told for") && screen.contains("state    live for"))
+        #expect(screen.contains("action   stopped, 2 viewers stay and are told"))
+    }
+
+    @Test func `the round trip of a viewer is one figure wherever it stands`() throws {
+        var snapshot = RelayFixture.snapshot()
+        for index in snapshot.viewers.indices where snapshot.viewers[index].id == "v46191" {
+            snapshot.viewers[index].roundTrip = 320
+        }
+        var person = Operator(snapshot, size: Size(columns: 160, rows: 48))
+        person.press("3", "j", .enter)
+        let screen = person.screen(160, 48)
+        #expect(screen.contains("round trip 320 ms") && screen.contains("rtt 320 ms"))
+    }
+
+    @Test(arguments: [Size(columns: 80, rows: 24), Size(columns: 160, rows: 48)])
+    func `every step of a start has its name in full, a bar and a time`(size: Size) {
+        var person = Operator(size: size)
+        person.press("3", "j", .enter)
+        let lines = person.screen(size.columns, size.rows).split(separator: "\n")
+        for name in ["first RTP", "first decoded frame", "first RR"] {
+            let line = lines.first { $0.contains(" \(name) ") && $0.contains("█") }
+            #expect(line?.contains(" ms") == true, "\(name)")
+        }
+    }
+}
