@@ -454,7 +454,7 @@ struct ConsoleKeysTests {
     @Test func `the address and the first notice are on the overview, all notices in help`() {
         var person = Operator()
         #expect(person.screen().contains("https://127.0.0.1:8443/"))
-        #expect(person.screen().contains("reachable from this machine only"))
+        #expect(person.screen().contains("this machine only: "))
         person.press("?", .pageDown, .pageDown, .pageDown, .pageDown, .pageDown)
         #expect(person.screen().contains("the certificate is self-signed"))
     }

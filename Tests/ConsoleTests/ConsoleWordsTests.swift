@@ -102,6 +102,59 @@ struct ConsoleWordsTests {
         #expect(screen.contains("action   stopped, 2 viewers stay and are told"))
     }
 
+    @Test func `in a camera's detail w is about the camera, in a viewer's about the viewer`() {
+        var person = Operator(size: Size(columns: 160, rows: 48))
+        person.press("2", "/")
+        person.type("gate-north")
+        person.press(.enter, .enter, "w")
+        #expect(person.screen(160, 48).contains("camera gate-north "))
+        person.press(.escape, .enter, "w")
+        #expect(person.screen(160, 48).contains("Why is viewer v46191 warning?"))
+    }
+
+    @Test func `what a delivery does not have is not shown as unknown`() throws {
+        var person = Operator(size: Size(columns: 160, rows: 48))
+        let viewer = try #require(person.snapshot?.viewers.first { $0.delivery == .hls && $0.control == .page })
+        person.press("3", "/")
+        person.type(viewer.id)
+        person.press(.enter, .enter)
+        let screen = person.screen(160, 48)
+        #expect(screen.contains("this viewer has no candidate pairs"))
+        #expect(!screen.contains("rtt -") && !screen.contains("feedback"))
+    }
+
+    @Test func `columns take the room there is, and what they need first`() throws {
+        var snapshot = RelayFixture.snapshot()
+        let name = "warehouse/gate-north/camera-17"
+        snapshot.events[0].camera = name
+        snapshot.events[0].viewer = nil
+        let why = "loss 3.8 % (warns from 2.0 %)"
+        for index in snapshot.viewers.indices { snapshot.viewers[index].why = why }
+        var person = Operator(snapshot, size: Size(columns: 160, rows: 48))
+        person.press("7")
+        #expect(person.screen(160, 48).contains(" \(name) "))
+        person.press("3")
+        #expect(person.screen(160, 48).contains(" \(why) "))
+    }
+
+    @Test func `keys that mean nothing on a screen are not in its key line`() {
+        var person = Operator(size: Size(columns: 160, rows: 48))
+        #expect(person.screen(160, 48).contains(" - zoom"))
+        person.press("7")
+        #expect(!person.screen(160, 48).contains(" - zoom"))
+    }
+
+    @Test func `one viewer freezes, two freeze`() throws {
+        var snapshot = RelayFixture.snapshot()
+        let index = try #require(snapshot.cameras.firstIndex { $0.id == "ramp-02" })
+        snapshot.cameras[index].webrtcViewers = 1
+        var person = Operator(snapshot)
+        person.press("2", "r")
+        #expect(person.screen().contains("1 viewer (1 WebRTC, 0 HLS) freezes until"))
+        person.press("n", "K")
+        #expect(person.screen().contains("1 viewer (1 WebRTC, 0 HLS) sees nothing until"))
+    }
+
     @Test func `the round trip of a viewer is one figure wherever it stands`() throws {
         var snapshot = RelayFixture.snapshot()
         for index in snapshot.viewers.indices where snapshot.viewers[index].id == "v46191" {

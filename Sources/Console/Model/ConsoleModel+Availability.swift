@@ -31,7 +31,7 @@ extension ConsoleModel {
         case .ended: return place == .screen(.peers) || place == .screen(.pairs) ? .enabled : .absent
         case .open: return target == nil ? .absent : .enabled
         case .metric: return screenHasCameraGraphs ? .enabled : .absent
-        case .zoomIn, .zoomOut: return .enabled
+        case .zoomIn, .zoomOut: return screenHasGraphs ? .enabled : .absent
         case .sort, .filter, .nextProblem: return .enabled
         case .back:
             return places.count > 1 || !table(pane).filter.isEmpty || place != .screen(.overview) ? .enabled : .absent
@@ -67,6 +67,13 @@ extension ConsoleModel {
     }
 
     private var screenHasCameraGraphs: Bool { place == .screen(.graphs) }
+
+    private var screenHasGraphs: Bool {
+        switch place {
+        case .screen(.overview), .screen(.cameras), .screen(.hls), .screen(.graphs), .camera, .viewer: true
+        case .screen(.peers), .screen(.pairs), .screen(.events), .attempt: false
+        }
+    }
 
     /// What Enter opens.
     var target: Place? {

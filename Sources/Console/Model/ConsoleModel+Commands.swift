@@ -11,7 +11,7 @@ extension ConsoleModel {
                 camera,
                 "Restart camera \(camera.id)?",
                 consequences: [
-                    "\(affected(camera)) freeze until its next keyframe, usually 1 to 3 s.",
+                    "\(affected(camera)) \(camera.viewers == 1 ? "freezes" : "freeze") until its next keyframe, usually 1 to 3 s.",
                     "They stay connected; their pages are not reloaded.",
                 ]
             )
@@ -24,7 +24,7 @@ extension ConsoleModel {
                 "Kill camera \(camera.id)?",
                 consequences: [
                     camera.viewers > 0
-                        ? "\(affected(camera)) see nothing until it is started again."
+                        ? "\(affected(camera)) \(camera.viewers == 1 ? "sees" : "see") nothing until it is started again."
                         : "Nobody watches it now.",
                     "They stay connected and are told. Reversible: S starts it.",
                 ],

@@ -8,16 +8,32 @@ extension ConsoleModel {
                 Span(Format.clock($0.endedAt, utcOffset: configuration.utcOffset), .dim)
             },
             Column("VIEWER", 7, priority: 1, left: true) { Span(Wording.viewer($0.viewer), .strong) },
-            Column("CAMERA", 12, priority: 3, left: true, growth: 8, keepsEnd: true) { Span($0.camera) },
+            Column(
+                "CAMERA",
+                12,
+                priority: 3,
+                left: true,
+                growth: growth(for: attempts.lazy.map(\.camera), beyond: 12, atMost: 14),
+                keepsEnd: true
+            ) { Span($0.camera) },
             Column("LASTED", 6, priority: 4) { Span(Format.calmAge($0.duration)) },
-            Column("REACHED", 11, priority: 2, left: true) { Span($0.ladder.last?.name ?? "-") },
+            Column("REACHED", 11, priority: 2, left: true) { attempt in
+                let step = attempt.ladder.last?.name ?? "-"
+                return Span(step == "first decoded frame" ? "first frame" : step)
+            },
             Column("CHK", 5, priority: 6) { attempt in
                 let checked = attempt.pairs.count { $0.checksReceived > 0 }
                 return Span("\(checked)/\(attempt.pairs.count)", checked == 0 ? .warning : .text)
             },
             Column("TIMES", 5, priority: 7) { Span("\($0.repeats + 1)", $0.repeats > 0 ? .text : .dim) },
-            Column("CLIENT", 11, priority: 8, left: true, growth: 4) { Span($0.client, .dim) },
-            Column("ADDRESS", 15, priority: 9, left: true, growth: 12) { Span($0.remote, .dim) },
+            Column("CLIENT", 11, priority: 8, left: true) { Span($0.client, .dim) },
+            Column(
+                "ADDRESS",
+                15,
+                priority: 9,
+                left: true,
+                growth: growth(for: attempts.lazy.map(\.remote), beyond: 15, atMost: 24)
+            ) { Span($0.remote, .dim) },
             Column("VERDICT", 24, priority: 0, left: true, growth: 200) {
                 Span($0.verdict.text, Role($0.verdict.severity))
             },
@@ -135,7 +151,7 @@ extension ConsoleModel {
         )
         facts.append(Fact("client", "\(attempt.client) by \(attempt.control.rawValue), offer \(attempt.number)", .dim))
         facts.append(Fact("id", attempt.viewer, .dim))
-        facts.append(Fact("end", attempt.end, .dim))
+        if !attempt.verdict.evidence.contains(attempt.end) { facts.append(Fact("end", attempt.end, .dim)) }
         if let ice = attempt.ice {
             let security = [attempt.dtls.map { "DTLS \($0)" }, attempt.srtp].compactMap { $0 }.joined(separator: "  ")
             facts.append(Fact("reached", "ICE \(ice)  \(security)  path \(attempt.path ?? "-")", .dim))

@@ -207,25 +207,32 @@ extension ConsoleModel {
         facts.append(
             Fact(
                 "sent",
-                [
-                    Span(Format.bitrate(viewer.bitrate), .graphOut),
-                    Span(
-                        "  rtt \(Format.milliseconds(viewer.roundTrip)) ms",
-                        (viewer.roundTrip ?? 0) >= ViewerSnapshot.slowRoundTrip ? .warning : .text
-                    ),
-                    Span("  loss \(Format.percent(viewer.loss)) %", (viewer.loss ?? 0) >= 2 ? .warning : .text),
-                    Span(
-                        "  jitter \(Format.milliseconds(viewer.jitter)) ms  total \(Format.bytes(Double(viewer.bytes)))"
-                    ),
-                ]
+                viewer.delivery == .hls
+                    ? [
+                        Span(Format.bitrate(viewer.bitrate), .graphOut),
+                        Span("  total \(Format.bytes(Double(viewer.bytes)))"),
+                    ]
+                    : [
+                        Span(Format.bitrate(viewer.bitrate), .graphOut),
+                        Span(
+                            "  rtt \(Format.milliseconds(viewer.roundTrip)) ms",
+                            (viewer.roundTrip ?? 0) >= ViewerSnapshot.slowRoundTrip ? .warning : .text
+                        ),
+                        Span("  loss \(Format.percent(viewer.loss)) %", (viewer.loss ?? 0) >= 2 ? .warning : .text),
+                        Span(
+                            "  jitter \(Format.milliseconds(viewer.jitter)) ms  total \(Format.bytes(Double(viewer.bytes)))"
+                        ),
+                    ]
             )
         )
-        facts.append(
-            Fact(
-                "feedback",
-                "nack \(Format.count(viewer.nacks))  resent \(Format.count(viewer.retransmitted))\(resentShare(viewer))  pli \(Format.count(viewer.plis))"
+        if viewer.delivery == .webrtc {
+            facts.append(
+                Fact(
+                    "feedback",
+                    "nack \(Format.count(viewer.nacks))  resent \(Format.count(viewer.retransmitted))\(resentShare(viewer))  pli \(Format.count(viewer.plis))"
+                )
             )
-        )
+        }
         if let queue = sendQueue(viewer) { facts.append(queue) }
         if let report = viewer.report {
             let size = report.width.flatMap { width in report.height.map { "  \(width)x\($0)" } } ?? ""

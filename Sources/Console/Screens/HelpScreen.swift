@@ -53,10 +53,9 @@ extension ConsoleModel {
         for group in ConsoleCommand.Group.allCases {
             lines.append([Span(group.rawValue, .dialogTitle)])
             for command in ConsoleCommand.all where command.group == group {
-                add(command.label, command.title, width, &lines)
-                if case .disabled(let reason) = availability(of: command.id), let last = lines.indices.last {
-                    lines[last].append(Span(fitted("  (not now: \(reason))", width - lines[last].width), .dialog))
-                }
+                var title = command.title
+                if case .disabled(let reason) = availability(of: command.id) { title += " (not now: \(reason))" }
+                add(command.label, title, width, &lines)
             }
             lines.append([])
         }

@@ -74,8 +74,8 @@ extension ConsoleModel {
         let cameras = shown?.cameras.count ?? 0
         var lines: [[Span]] = [
             [],
-            [Span("d", .input), Span("  leave the relay running without a console", .dialog)],
-            [Span("   \(configuration.attachCommand) brings the console back", .dialog)],
+            [Span("d", .input), Span("  leave the relay running without a console; back with", .dialog)],
+            [Span("   \(configuration.attachCommand)", .dialog)],
             [
                 Span("x", .input),
                 Span(
@@ -112,7 +112,7 @@ extension ConsoleModel {
             add("why", attempt.verdict.text, .dialogTitle)
             addGrounds(attempt.verdict, add)
             if !attempt.verdict.remedy.isEmpty { add("do", attempt.verdict.remedy, .dialog) }
-        } else if let viewer = subjectViewer {
+        } else if let viewer = subjectViewer, subjectCamera == nil || pane == .events {
             title = whyTitle("viewer", Wording.viewer(viewer.id), viewer.severity, viewer.state.rawValue)
             add("why", viewer.why.isEmpty ? "all is well: no rule is broken" : viewer.why, .dialogTitle)
             if !viewer.hint.isEmpty { add("do", viewer.hint, .dialog) }

@@ -63,7 +63,7 @@ extension ConsoleModel {
             selected: state.index,
             selection: isActive ? .active : .resting,
             isStale: isStale,
-            emptyText: emptyText(state, "no HLS streams: nobody has asked for one")
+            emptyText: emptyText(state, "nobody has asked for HLS")
         )
     }
 
@@ -88,9 +88,14 @@ extension ConsoleModel {
             ]
             : [
                 time,
-                Column("WHAT", 12, priority: 1, left: true, growth: 10, keepsEnd: true) {
-                    Span(subject(of: $0), .strong)
-                },
+                Column(
+                    "WHAT",
+                    12,
+                    priority: 1,
+                    left: true,
+                    growth: growth(for: eventLog.lazy.map(subject(of:)), beyond: 12, atMost: 28),
+                    keepsEnd: true
+                ) { Span(subject(of: $0), .strong) },
                 Column("LASTED", 7, priority: 2, left: false) { event in
                     guard let end = event.endedAt else { return Span("OPEN", Role(event.severity)) }
                     guard end > event.at else { return Span("-", .dim) }

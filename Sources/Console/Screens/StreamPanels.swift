@@ -131,7 +131,10 @@ extension ConsoleModel {
             viewer.ladder,
             [
                 Span(Wording.viewer(viewer.id), .title),
-                Span(" from \(viewer.delivery == .webrtc ? "its offer" : "joining") to the first decoded frame", .dim),
+                Span(
+                    " from \(viewer.delivery == .webrtc ? "its offer" : "starting HLS") to the first decoded frame",
+                    .dim
+                ),
             ],
             verdict(viewer),
             rect,

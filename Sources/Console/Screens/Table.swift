@@ -31,6 +31,12 @@ struct Column<Row> {
     }
 }
 
+/// Cells that the longest of `texts` needs beyond `width`, at most `limit`.
+func growth(for texts: some Sequence<String>, beyond width: Int, atMost limit: Int) -> Int {
+    let longest = texts.reduce(0) { max($0, displayWidth($1)) }
+    return min(max(0, longest - width), limit)
+}
+
 /// Rows under a header, with a mark for severity, a cursor that is a character as well as a colour, and a scroll bar.
 struct Table<Row> {
     var columns: [Column<Row>]
@@ -120,7 +126,11 @@ struct Table<Row> {
         }
         var result = columns.enumerated().filter { chosen.contains($0.offset) }.map { ($0.element, $0.element.width) }
         var spare = width - used + 1
-        for index in result.indices.sorted(by: { (result[$0].0.priority, $0) < (result[$1].0.priority, $1) }) {
+        // Columns that take whatever there is come last, or nothing would be left for the others.
+        func turn(_ index: Int) -> (Int, Int, Int) {
+            (result[index].0.growth >= 100 ? 1 : 0, result[index].0.priority, index)
+        }
+        for index in result.indices.sorted(by: { turn($0) < turn($1) }) {
             let extra = min(spare, result[index].0.growth)
             result[index].1 += extra
             spare -= extra

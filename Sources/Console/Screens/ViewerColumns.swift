@@ -29,10 +29,21 @@ extension ConsoleModel {
     }
 
     var viewerColumns: [Column<ViewerSnapshot>] {
-        [
+        let viewers = shown?.viewers ?? []
+        return [
             Column("VIEWER", 7, priority: 0, left: true) { Span(Wording.viewer($0.id), .strong) },
-            Column("CAMERA", 12, priority: 1, left: true, growth: 14, keepsEnd: true) { Span($0.camera) },
-            Column("STATE", 9, priority: 0, left: true, growth: 14) { stateSpan($0) },
+            Column(
+                "CAMERA",
+                12,
+                priority: 1,
+                left: true,
+                growth: growth(for: viewers.lazy.map(\.camera), beyond: 12, atMost: 14),
+                keepsEnd: true
+            ) { Span($0.camera) },
+            // What is being done to a viewer takes more words than what it does.
+            Column("STATE", 9, priority: 0, left: true, growth: index.viewerOperations.isEmpty ? 0 : 14) {
+                stateSpan($0)
+            },
             Column("PATH", 9, priority: 2, left: true, growth: 2) { pathSpan($0) },
             Column("RTT", 4, priority: 3) {
                 Span(
@@ -51,12 +62,24 @@ extension ConsoleModel {
                 return Span(freezes.map { Format.count($0) } ?? "-", (freezes ?? 0) > 0 ? .warning : .dim)
             },
             Column("UP", 5, priority: 7) { Span(Format.calmAge($0.age), .dim) },
-            Column("CLIENT", 11, priority: 6, left: true, growth: 9) {
+            Column(
+                "CLIENT",
+                11,
+                priority: 6,
+                left: true,
+                growth: growth(for: viewers.lazy.map(\.client), beyond: 11, atMost: 9)
+            ) {
                 Span($0.client.isEmpty ? "-" : $0.client, .dim)
             },
-            Column("CAUSE", 14, priority: 13, left: true) { Span($0.score?.cause?.rawValue ?? "-", .dim) },
-            Column("ADDRESS", 15, priority: 13, left: true, growth: 24) { Span($0.remote, .dim) },
-            Column("WHY", 24, priority: 14, left: true, growth: 60) { Span($0.why, Role($0.severity)) },
+            Column("CAUSE", 14, priority: 14, left: true) { Span($0.score?.cause?.rawValue ?? "-", .dim) },
+            Column(
+                "ADDRESS",
+                15,
+                priority: 15,
+                left: true,
+                growth: growth(for: viewers.lazy.map(\.remote), beyond: 15, atMost: 24)
+            ) { Span($0.remote, .dim) },
+            Column("WHY", 36, priority: 13, left: true, growth: 100) { Span($0.why, Role($0.severity)) },
         ]
     }
 
@@ -122,6 +145,7 @@ extension ConsoleModel {
     private func emptyPairs(_ pane: Pane) -> String {
         switch pane {
         case .endedPairs: "no WebRTC session has ended in the last hour"
+        case .viewerPairs: "this viewer has no candidate pairs"
         case .attemptPairs: "no candidate pairs: neither side named an address the other could use"
         default: "no candidate pairs: nobody watches by WebRTC"
         }

@@ -128,7 +128,7 @@ final class RunningRelay {
 
         notices = configuration.notices
         if !configuration.isOpen {
-            notices.insert("reachable from this machine only until `viewers: { auth: open }` is configured", at: 0)
+            notices.insert("this machine only: `viewers: { auth: open }` lets others in", at: 0)
         }
         if configuration.media.isLoopback, !configuration.advertise.isEmpty {
             notices.append("`advertise` is not used: the media port listens on loopback only")

@@ -62,7 +62,7 @@ enum RelayFixture {
                 ListenerSnapshot(name: "media/tcp", address: "127.0.0.1:8189"),
             ],
             notices: [
-                "reachable from this machine only until `viewers: { auth: open }` is configured",
+                "this machine only: `viewers: { auth: open }` lets others in",
                 "the certificate is self-signed: browsers ask once",
             ]
         )
