@@ -1,4 +1,5 @@
 import Glibc
+import NIOCore
 
 /// A number from `errno` with the system's words for it.
 struct SystemError: Error, Equatable, CustomStringConvertible {
@@ -10,6 +11,11 @@ struct SystemError: Error, Equatable, CustomStringConvertible {
     static func check(_ result: Int32) throws(SystemError) -> Int32 {
         guard result >= 0 else { throw SystemError(-result) }
         return result
+    }
+
+    /// What the system says of an error, whoever reports it.
+    static func text(of error: any Error) -> String {
+        (error as? IOError).map { SystemError($0.errnoCode).description } ?? "\(error)"
     }
 
     var description: String {

@@ -69,12 +69,14 @@ def test_a_missing_file_is_named(tmp_path) -> None:
     assert done.returncode == 78 and "none.yml" in done.stderr
 
 
-@pytest.mark.parametrize("listener", ["http", "https", "media"])
-def test_a_port_in_use_is_named(tmp_path, listener: str) -> None:
-    kind = socket.SOCK_DGRAM if listener == "media" else socket.SOCK_STREAM
-    with socket.socket(socket.AF_INET, kind) as taken:
+@pytest.mark.parametrize(
+    ("listener", "kind"),
+    [("http", "tcp"), ("https", "tcp"), ("media", "udp"), ("media", "tcp"), ("turn", "udp"), ("turn", "tcp")],
+)
+def test_a_port_in_use_is_named(tmp_path, listener: str, kind: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as taken:
         taken.bind(("127.0.0.1", 0))
-        if listener != "media":
+        if kind == "tcp":
             taken.listen()
         port = taken.getsockname()[1]
         listen = {"http": "127.0.0.1:0", "https": "127.0.0.1:0", "media": "127.0.0.1:0", listener: f"127.0.0.1:{port}"}
@@ -83,6 +85,8 @@ def test_a_port_in_use_is_named(tmp_path, listener: str) -> None:
         done = run("serve", "--config", config(tmp_path, json.dumps(value)), "--state-dir", str(tmp_path / "state"))
     assert done.returncode not in (0, -9), done
     assert str(port) in done.stderr and ("in use" in done.stderr or "another program" in done.stderr), done.stderr
+    assert f"listen.{listener}" in done.stderr, "the key is not named"
+    assert "errno" not in done.stderr and "bind(" not in done.stderr, "the system's words are enough"
 
 
 def test_an_unwritable_state_directory_is_named(tmp_path) -> None:

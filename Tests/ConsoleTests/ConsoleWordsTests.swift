@@ -1,4 +1,5 @@
 import Console
+import Foundation
 import Relay
 import Testing
 import Wire
@@ -110,6 +111,21 @@ struct ConsoleWordsTests {
         #expect(person.screen(160, 48).contains("camera gate-north "))
         person.press(.escape, .enter, "w")
         #expect(person.screen(160, 48).contains("Why is viewer v46191 warning?"))
+    }
+
+    @Test func `where the score has another cause than the row, each has its own remedy`() throws {
+        var snapshot = RelayFixture.snapshot()
+        let index = try #require(snapshot.viewers.firstIndex { $0.id == "v46191" })
+        snapshot.viewers[index].hint = Cause.clientNetwork.remedy(canSwitch: true)
+        func why(_ cause: Cause) -> String {
+            snapshot.viewers[index].score = ViewerScore(value: 40, cause: cause, reason: "frozen 12 % of the time")
+            var person = Operator(snapshot, size: Size(columns: 160, rows: 48))
+            person.press("3", "j", "w")
+            return person.screen(160, 48)
+        }
+        #expect(why(.server).contains("do      The relay is late with its own work"))
+        #expect(why(.server).contains("do      Its network loses or delays packets"))
+        #expect(why(.clientNetwork).components(separatedBy: " do      ").count == 2, "said once")
     }
 
     @Test func `what a delivery does not have is not shown as unknown`() throws {

@@ -90,6 +90,13 @@ extension ConsoleModel {
         drawDialog("Leave the console?", lines, isDanger: false, on: &canvas)
     }
 
+    /// What helps against what costs a viewer most, where that is something else than what its row complains of.
+    private func scoreRemedy(_ viewer: ViewerSnapshot, _ score: ViewerScore) -> String? {
+        guard score.value < 80, score.reason != viewer.why, let cause = score.cause else { return nil }
+        let remedy = cause.remedy(canSwitch: viewer.control == .page && viewer.delivery == .webrtc)
+        return remedy == viewer.hint ? nil : remedy
+    }
+
     /// What a verdict is concluded from, and whose fault it is.
     private func addGrounds(_ verdict: Verdict, _ add: (String, String, Role) -> Void) {
         for (position, observation) in verdict.evidence.enumerated() {
@@ -119,6 +126,7 @@ extension ConsoleModel {
             if let score = viewer.score, score.value < 100 {
                 let cause = score.cause.map { " (\($0.rawValue))" } ?? ""
                 add("score", "\(score.value) of 100: \(score.reason)\(cause)", .dialog)
+                if let remedy = scoreRemedy(viewer, score) { add("do", remedy, .dialog) }
             }
             add("network", verdict(viewer).text, .dialog)
             if let verdict = viewer.verdict { addGrounds(verdict, add) }

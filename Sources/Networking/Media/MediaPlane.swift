@@ -92,7 +92,7 @@ public final class MediaPlane: Sendable {
                 // The system chose the number for UDP only; another one may be free for both.
                 if attempts > 0 { continue }
                 throw NodeError(
-                    problem: "The media port \(plane.listen) cannot be used for TCP: \(error).",
+                    problem: "The media port \(plane.listen) cannot be used for TCP: \(SystemError.text(of: error)).",
                     remedy: "Stop the program that has it (\"ss -ltnp\" shows it), or set listen.media to another port."
                 )
             }
@@ -131,7 +131,7 @@ public final class MediaPlane: Sendable {
         } catch {
             if duplicate >= 0 { Glibc.close(duplicate) }
             throw NodeError(
-                problem: "The media port \(listen) cannot be used: \(error).",
+                problem: "The media port \(listen) cannot be used: \(SystemError.text(of: error)).",
                 remedy: "Raise the limit of open files, or look at the system's log."
             )
         }

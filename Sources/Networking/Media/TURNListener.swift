@@ -103,7 +103,7 @@ final class TURNListener: Sendable {
         } catch {
             if duplicate >= 0 { Glibc.close(duplicate) }
             throw NodeError(
-                problem: "The STUN/TURN port \(listen) cannot be used: \(error).",
+                problem: "The STUN/TURN port \(listen) cannot be used: \(SystemError.text(of: error)).",
                 remedy: "Stop the program that has it (\"ss -lntup\" shows it), or set listen.turn to another port."
             )
         }
