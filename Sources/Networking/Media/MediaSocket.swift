@@ -10,7 +10,15 @@ enum MediaSocket {
         var listen: ListenAddress
     }
 
-    static func bind(_ listen: ListenAddress) throws(NodeError) -> Bound {
+    /// What the port is for, and its key in the configuration.
+    enum Purpose: String {
+        case media = "listen.media"
+        case turn = "listen.turn"
+
+        fileprivate var name: String { self == .media ? "media" : "STUN/TURN" }
+    }
+
+    static func bind(_ listen: ListenAddress, for purpose: Purpose = .media) throws(NodeError) -> Bound {
         let unspecified6 = IPAddress(bytes: [UInt8](repeating: 0, count: 16)) ?? IPAddress(v4: 0)
         do throws(SystemError) {
             var result: Int32
@@ -39,31 +47,32 @@ enum MediaSocket {
                 }
             return Bound(descriptor: descriptor, local: local, listen: bound)
         } catch {
-            throw explain(error, listen)
+            throw explain(error, listen, purpose)
         }
     }
 
-    private static func explain(_ error: SystemError, _ listen: ListenAddress) -> NodeError {
-        switch error.code {
+    private static func explain(_ error: SystemError, _ listen: ListenAddress, _ purpose: Purpose) -> NodeError {
+        let (key, name) = (purpose.rawValue, purpose.name)
+        return switch error.code {
         case EADDRINUSE:
             NodeError(
-                problem: "The media port \(listen) is in use by another process.",
-                remedy: "Stop it (\"ss -lunp\" shows it), or set listen.media to another port."
+                problem: "The \(name) port \(listen) is in use by another process.",
+                remedy: "Stop it (\"ss -lunp\" shows it), or set \(key) to another port."
             )
         case EADDRNOTAVAIL:
             NodeError(
-                problem: "The media address \(listen) is not one of this machine's.",
-                remedy: "Set listen.media to an address that \"ip addr\" shows, or to :\(listen.port) for all of them."
+                problem: "The \(name) address \(listen) is not one of this machine's.",
+                remedy: "Set \(key) to an address that \"ip addr\" shows, or to :\(listen.port) for all of them."
             )
         case EACCES:
             NodeError(
-                problem: "The media port \(listen) may not be used by this user.",
-                remedy: "Set listen.media to a port above 1023, or grant CAP_NET_BIND_SERVICE."
+                problem: "The \(name) port \(listen) may not be used by this user.",
+                remedy: "Set \(key) to a port above 1023, or grant CAP_NET_BIND_SERVICE."
             )
         default:
             NodeError(
-                problem: "The media port \(listen) cannot be opened: \(error).",
-                remedy: "Set listen.media to an address and port that can be bound."
+                problem: "The \(name) port \(listen) cannot be opened: \(error).",
+                remedy: "Set \(key) to an address and port that can be bound."
             )
         }
     }

@@ -60,7 +60,7 @@ final class TURNListener: Sendable {
         connections group: any EventLoopGroup,
         plane: MediaPlane
     ) async throws(NodeError) -> TURNListener {
-        let bound = try MediaSocket.bind(listen)
+        let bound = try MediaSocket.bind(listen, for: .turn)
         let duplicate = fcntl(bound.descriptor, F_DUPFD_CLOEXEC, 0)
         do {
             guard duplicate >= 0 else { throw SystemError(errno) }
