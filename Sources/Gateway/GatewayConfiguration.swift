@@ -69,10 +69,13 @@ public struct GatewayConfiguration: Sendable {
         public var unreadMilliseconds: Int64 = 10_000
         /// Milliseconds a connection may stay without a request.
         public var idleMilliseconds: Int64 = 30_000
-        /// Sessions begun per second and address, on average; loopback is exempt.
-        public var joinsPerSecond = 2.0
-        /// Sessions begun at once from one address; loopback is exempt.
-        public var joinBurst = 10.0
+        /// Sessions that may be begun from one address; loopback is exempt.
+        public var joins = TokenBucket.Limit(perSecond: 2, burst: 10)
+        /// Changes of sessions (WHEP `PATCH`) from one address, behind which may be an office of viewers; loopback is
+        /// exempt.
+        public var changes = TokenBucket.Limit(perSecond: 20, burst: 100)
+        /// Changes of one session, wherever they come from: a browser that trickles sends some ten within a second.
+        public var changesPerSession = TokenBucket.Limit(perSecond: 20, burst: 40)
 
         /// The defaults.
         public init() {}

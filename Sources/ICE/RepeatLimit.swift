@@ -8,8 +8,7 @@ struct RepeatLimit: Sendable {
     /// Digests of the transaction ids of the last checks.
     private var seen: [UInt64] = []
     private var oldest = 0
-    private var tokens = perSecond
-    private var filledAt = Instant.zero
+    private var repeats = TokenBucket()
 
     /// Whether a check with this transaction id is to be answered.
     mutating func admits(_ id: STUNTransactionID, at now: Instant) -> Bool {
@@ -23,13 +22,9 @@ struct RepeatLimit: Sendable {
             }
             return true
         }
-        tokens = min(Self.perSecond, tokens + max(0, (now - filledAt).inSeconds) * Self.perSecond)
-        filledAt = max(filledAt, now)
-        guard tokens >= 1 else { return false }
-        tokens -= 1
-        return true
+        return repeats.take(within: Self.limit, at: now)
     }
 
     private static let memory = 64
-    private static let perSecond = 5.0
+    private static let limit = TokenBucket.Limit(perSecond: 5, burst: 5)
 }

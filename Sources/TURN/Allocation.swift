@@ -61,8 +61,8 @@ struct Allocation: Sendable {
         self.transactionID = transactionID
         madeAt = now
         expiresAt = now + lifetime
-        inward = Flow(bytesPerSecond: limits.bytesPerSecondFromClient, at: now)
-        outward = Flow(bytesPerSecond: limits.bytesPerSecondToClient, at: now)
+        inward = Flow(bytesPerSecond: limits.bytesPerSecondFromClient)
+        outward = Flow(bytesPerSecond: limits.bytesPerSecondToClient)
     }
 
     func status(at now: Instant) -> AllocationStatus {

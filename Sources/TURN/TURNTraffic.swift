@@ -22,25 +22,19 @@ public struct TURNTraffic: Sendable, Equatable {
 /// One way through an allocation: what it has carried, and what it may still carry.
 struct Flow: Sendable {
     private(set) var traffic = TURNTraffic()
-    private let bytesPerSecond: Double
-    private var room: Double
-    private var filledAt: Instant
+    private let ceiling: TokenBucket.Limit
+    private var bytes = TokenBucket()
 
     /// - Parameter bytesPerSecond: The ceiling; a second's worth may come at once.
-    init(bytesPerSecond: Int, at now: Instant) {
-        self.bytesPerSecond = Double(bytesPerSecond)
-        room = self.bytesPerSecond
-        filledAt = now
+    init(bytesPerSecond: Int) {
+        ceiling = TokenBucket.Limit(perSecond: Double(bytesPerSecond), burst: Double(bytesPerSecond))
     }
 
     /// Counts datagrams that belong together.
     ///
     /// - Returns: `false` when there is no room for them under the ceiling; all are dropped then.
     mutating func carry(packets: Int, bytes: Int, at now: Instant) -> Bool {
-        room = min(bytesPerSecond, room + max(0, (now - filledAt).inSeconds) * bytesPerSecond)
-        filledAt = max(filledAt, now)
-        let hasRoom = Double(bytes) <= room
-        if hasRoom { room -= Double(bytes) }
+        let hasRoom = self.bytes.take(Double(bytes), within: ceiling, at: now)
         traffic.count(packets: packets, bytes: bytes, isCarried: hasRoom)
         return hasRoom
     }

@@ -90,9 +90,9 @@ struct GatewayPartsTests {
     }
 
     @Test func `sessions from one address are limited to a burst and a rate, loopback is not`() throws {
-        let limiter = JoinLimiter(limits: .init())
+        let limiter = AddressLimiter(GatewayConfiguration.Limits().joins)
         let address = try #require(IPAddress("192.0.2.1"))
-        let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
+        let now = Instant(nanoseconds: 1_000_000_000)
         #expect((0..<12).map { _ in limiter.allows(address, at: now) }.count { $0 } == 10)
         #expect((0..<4).map { _ in limiter.allows(address, at: now + .seconds(1)) }.count { $0 } == 2)
         let loopback = try #require(IPAddress("127.0.0.1"))
@@ -100,16 +100,16 @@ struct GatewayPartsTests {
     }
 
     @Test func `all addresses of an IPv6 network share its limit`() throws {
-        let limiter = JoinLimiter(limits: .init())
-        let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
+        let limiter = AddressLimiter(GatewayConfiguration.Limits().joins)
+        let now = Instant(nanoseconds: 1_000_000_000)
         let network = try (1...30).map { try #require(IPAddress("2001:db8:0:1::\($0)")) }
         #expect(network.count { limiter.allows($0, at: now) } == 10)
         #expect(limiter.allows(try #require(IPAddress("2001:db8:0:2::1")), at: now))
     }
 
     @Test func `a flood of addresses does not grow the limiter without end`() throws {
-        let limiter = JoinLimiter(limits: .init())
-        let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
+        let limiter = AddressLimiter(GatewayConfiguration.Limits().joins)
+        let now = Instant(nanoseconds: 1_000_000_000)
         let allowed = (0..<10_000).count { limiter.allows(IPAddress(v4: 0xC000_0000 + UInt32($0)), at: now) }
         #expect(allowed == 4096)
         #expect(limiter.allows(IPAddress(v4: 0xC100_0000), at: now + .seconds(60)))

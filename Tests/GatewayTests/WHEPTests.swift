@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Wire
 
 @testable import Gateway
 
@@ -102,6 +103,53 @@ struct WHEPTests {
             #expect(box.service.calls.count == count)
             #expect(try await patch("a=ice-ufrag:wxyz\r\n\(candidate)\r\n", "If-Match: \(fresh)").status == 204)
             #expect(box.service.calls.count == count + 1)
+        }
+    }
+
+    @Test func `changes of a session are limited, with the time to come again; other sessions are not concerned`()
+        async throws
+    {
+        try await GatewayHarness.run {
+            $0.limits.changesPerSession.perSecond = 0
+            $0.limits.changesPerSession.burst = 3
+        } _: { (box) async throws in
+            let urls = [try await post(box), try await post(box)].compactMap { $0.headers["location"] }
+            func restart(_ url: String, _ number: Int) async throws -> Reply {
+                let fragment = "a=ice-ufrag:new\(number)\r\na=ice-pwd:0123456789012345678901\r\n"
+                return try await box.curl(
+                    url,
+                    "-X",
+                    "PATCH",
+                    "--data-binary",
+                    fragment,
+                    "-H",
+                    Self.fragment,
+                    "-H",
+                    "If-Match: *"
+                )
+            }
+            for number in 0..<3 { #expect(try await restart(urls[0], number).status == 200) }
+            let refused = try await restart(urls[0], 3)
+            #expect(refused.status == 429)
+            #expect(refused.headers["retry-after"] == "1")
+            #expect(refused.body.contains(#""error":"Too many changes of sessions.""#))
+            #expect(box.service.calls.count { if case .restart = $0 { true } else { false } } == 3)
+            #expect(try await restart(urls[1], 0).status == 200)
+            #expect(try await box.curl(urls[0], "-X", "DELETE").status == 200)
+        }
+        let usual = GatewayConfiguration.Limits()
+        #expect(usual.changesPerSession.perSecond == 20 && usual.changes.perSecond == 20)
+    }
+
+    @Test func `clients that ask by OPTIONS are counted one by one, as many as an address may be`() async throws {
+        try await GatewayHarness.run { (box) async throws in
+            var names: [String] = []
+            for _ in 0..<20 {
+                let link = try #require(try await box.curl("/gate/whep", "-X", "OPTIONS").headers["link"])
+                names.append(try #require(link.firstMatch(of: /username="9:(127\.0\.0\.1\/\d+)"/)).output.1.description)
+            }
+            #expect(Set(names).count == 16)
+            #expect(names[0] == names[16])
         }
     }
 

@@ -11,8 +11,10 @@ final class GatewayCore: Sendable {
     let catalog: CameraCatalog
     let assets: PageAssets
     let connections: ConnectionTable
-    let joins: JoinLimiter
+    let joins: AddressLimiter
+    let changes: AddressLimiter
     let sessions: WHEPSessionTable
+    let strangers = StrangerNames()
     let bodies: SharedBodies
     let logger: Logger
 
@@ -25,7 +27,8 @@ final class GatewayCore: Sendable {
         catalog = CameraCatalog(service: service)
         assets = try PageAssets()
         connections = ConnectionTable(limits: configuration.limits)
-        joins = JoinLimiter(limits: configuration.limits)
+        joins = AddressLimiter(configuration.limits.joins)
+        changes = AddressLimiter(configuration.limits.changes)
         sessions = WHEPSessionTable()
         bodies = SharedBodies()
     }

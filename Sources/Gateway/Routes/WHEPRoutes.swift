@@ -21,8 +21,8 @@ struct WHEPRoutes: Sendable {
             var fields = core.headers.preflight(request.head, context.connection, allowed: methods)
             fields[.allow] = AllowedMethods.endpoint.map(\.rawValue).joined(separator: ", ")
             fields[.acceptPost] = Self.sdp
-            // Who has no session yet is counted by its address.
-            addICEServers(for: "\(context.connection.remote)", to: &fields, request, context)
+            // Who has no session yet has no name.
+            addICEServers(for: core.strangers.next(at: context.connection.remote), to: &fields, request, context)
             return Response(status: .noContent, headers: fields)
         case .head:
             var fields = core.headers.shared(request.head, context.connection)
@@ -119,6 +119,16 @@ struct WHEPRoutes: Sendable {
         _ request: Request,
         _ context: GatewayRequestContext
     ) async throws -> Response {
+        guard core.changes.allows(context.connection.remote),
+            core.sessions.allowsChange(of: viewer, within: core.configuration.limits.changesPerSession)
+        else {
+            throw Refusal(
+                .tooManyRequests,
+                "Too many changes of sessions.",
+                remedy: "Send the candidates of a moment together.",
+                retryAfter: 1
+            )
+        }
         let text = try await body(of: request, type: Self.fragment)
         guard let match = request.headers[.ifMatch] else {
             throw Refusal(.preconditionRequired, "If-Match is missing.", remedy: "Send the session's ETag in If-Match.")

@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import Relay
+import Wire
 
 /// The sessions that were begun by WHEP, by viewer.
 final class WHEPSessionTable: Sendable {
@@ -12,6 +13,7 @@ final class WHEPSessionTable: Sendable {
         /// The offer's ICE user name fragment: candidates of another belong to an ICE restart.
         var ufrag: String?
         fileprivate var begunAt: NIODeadline
+        fileprivate var changes = TokenBucket()
     }
 
     /// A session younger than this may not be in the relay's snapshot yet.
@@ -46,6 +48,11 @@ final class WHEPSessionTable: Sendable {
             sessions[viewer]?.tag = tag
         }
         return tag
+    }
+
+    /// Whether the session may be changed once more now; an unknown one may not.
+    func allowsChange(of viewer: String, within limit: TokenBucket.Limit) -> Bool {
+        sessions.withLockedValue { $0[viewer]?.changes.take(within: limit, at: Instant(.now())) ?? false }
     }
 
     private static func freshTag() -> String { "\"\(String(UInt64.random(in: .min ... .max), radix: 36))\"" }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOWebSocket
+import Wire
 
 /// Makes text messages of WebSocket frames and frames of messages (RFC 6455).
 ///
@@ -14,16 +15,14 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     /// Fragments of one message; more is an attempt to make us work for nothing.
     private static let fragmentLimit = 16
     /// Frames a second the client may send, on average and at once, control frames included.
-    private static let framesPerSecond = 20.0
-    private static let frameBurst = 50.0
+    private static let frameLimit = TokenBucket.Limit(perSecond: 20, burst: 50)
     private static let pingInterval = TimeAmount.seconds(20)
 
     private let messageLimit: Int
     private let unreadLimit: TimeAmount
     private var message = ByteBuffer()
     private var fragments = 0
-    private var tokens = frameBurst
-    private var filledAt = NIODeadline.now()
+    private var frames = TokenBucket()
     private var unansweredPings = 0
     private var hasSentClose = false
     private var pingTask: RepeatedTask?
@@ -69,7 +68,7 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !hasSentClose else { return }
         let frame = unwrapInboundIn(data)
-        guard takeToken() else { return fail(.policyViolation, context) }
+        guard frames.take(within: Self.frameLimit, at: Instant(.now())) else { return fail(.policyViolation, context) }
         // RFC 6455 §5.1: a client masks every frame. No extension is negotiated, so no reserved bit has a meaning.
         guard frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return fail(.protocolError, context) }
         switch frame.opcode {
@@ -122,15 +121,6 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
             return fail(.dataInconsistentWithMessage, context)
         }
         context.fireChannelRead(wrapInboundOut(text))
-    }
-
-    private func takeToken() -> Bool {
-        let now = NIODeadline.now()
-        tokens = min(Self.frameBurst, tokens + Self.framesPerSecond * Double((now - filledAt).nanoseconds) / 1e9)
-        filledAt = now
-        guard tokens >= 1 else { return false }
-        tokens -= 1
-        return true
     }
 
     // MARK: Outbound
