@@ -51,6 +51,25 @@ import Wire
         )
     }
 
+    @Test(arguments: [
+        (":8189", "[::1]:3478", "127.0.0.1", "[::1]:3478"), ("127.0.0.1:8189", "[::1]:3478", "127.0.0.1", "[::1]:3478"),
+        ("127.0.0.1:8189", "127.0.0.1:3478", "localhost", "127.0.0.1:3478"),
+        ("[::1]:8189", nil, "127.0.0.1", "[::1]:8189"), ("127.0.0.1:8189", nil, "::1", "127.0.0.1:8189"),
+    ])
+    func `what listens on loopback is named by the address it has there`(
+        media: String,
+        turn: String?,
+        host: String,
+        server: String
+    ) throws {
+        for advertise in [[], ["203.0.113.10"]] {
+            let urls = try servers(advertise: advertise, media: media, turn: turn, host: host, tlsPort: nil)
+                .flatMap(\.urls)
+            #expect(urls.last == "turn:\(server)?transport=tcp")
+            #expect(urls.allSatisfy { $0.contains(server) })
+        }
+    }
+
     @Test func `behind a name that may be a proxy's, an advertised address is named, and the name for TLS`() throws {
         let urls = try servers(advertise: ["2001:db8::5"], host: "cams.example").flatMap(\.urls)
         #expect(urls == ["turn:[2001:db8::5]:8189?transport=tcp", "turns:cams.example:443?transport=tcp"])

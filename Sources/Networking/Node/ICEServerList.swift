@@ -43,10 +43,12 @@ struct ICEServerList: Sendable {
         ]
     }
 
-    /// The address of the extra port, where it has one that clients can use and the media port has not.
+    /// The address of the port that serves, where no other leads there: loopback, or an address that clients can use and
+    /// the media port has not.
     private var ownAddress: IPAddress? {
-        guard case .address(let address)? = turn, !address.ip.isUnspecified,
-            advertise.isEmpty || address.port == media.port,
+        guard case .address(let address) = turn ?? media, !address.ip.isUnspecified else { return nil }
+        if address.ip.isLoopback { return address.ip }
+        guard turn != nil, advertise.isEmpty || address.port == media.port,
             case .address(let other) = media, other.ip != address.ip
         else { return nil }
         return address.ip
