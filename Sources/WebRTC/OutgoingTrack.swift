@@ -147,7 +147,8 @@ struct OutgoingTrack {
         into output: inout DatagramQueue
     ) -> Int {
         var written = 0
-        output.append(to: path, maximum: max(entry.payload.count, Int(paddingLength)) + maximumOverhead) { buffer in
+        let maximum = max(entry.payload.count, Int(paddingLength)) + maximumOverhead
+        output.append(to: path, maximum: maximum, isSpare: negotiated.kind == .video) { buffer in
             var isRepeated = false
             var header = (ssrc: ssrc, payloadType: negotiated.payloadType, sequence: nextRTXSequence)
             var original: UInt16?

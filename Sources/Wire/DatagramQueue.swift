@@ -12,6 +12,8 @@ public struct DatagramQueue: Sendable {
         public var offset: Int
         /// Its length in bytes.
         public var count: Int
+        /// Where there is not room for everything it is left out before others: a picture, before sound and checks.
+        public var isSpare: Bool
     }
 
     /// All datagrams' bytes, one after the other; only the first ``byteCount`` are meaningful.
@@ -30,8 +32,8 @@ public struct DatagramQueue: Sendable {
     public var isEmpty: Bool { entries.isEmpty }
 
     /// Appends a copy of `datagram`.
-    public mutating func append(_ datagram: some Collection<UInt8>, to path: FiveTuple) {
-        append(to: path, maximum: datagram.count) { buffer in
+    public mutating func append(_ datagram: some Collection<UInt8>, to path: FiveTuple, isSpare: Bool = false) {
+        append(to: path, maximum: datagram.count, isSpare: isSpare) { buffer in
             buffer.copyBytes(from: datagram)
             return datagram.count
         }
@@ -39,16 +41,19 @@ public struct DatagramQueue: Sendable {
 
     /// Lets `body` write one datagram of at most `maximum` bytes in place.
     ///
-    /// - Parameter body: Returns the bytes written; 0 appends nothing, more than `maximum` is cut to it.
+    /// - Parameters:
+    ///   - isSpare: See ``Entry/isSpare``.
+    ///   - body: Returns the bytes written; 0 appends nothing, more than `maximum` is cut to it.
     @inlinable public mutating func append(
         to path: FiveTuple,
         maximum: Int,
+        isSpare: Bool = false,
         _ body: (UnsafeMutableRawBufferPointer) -> Int
     ) {
         reserve(maximum)
         let offset = byteCount
         let count = withBuffer(offset, maximum, body)
-        commit(count, at: offset, to: path)
+        commit(count, at: offset, to: path, isSpare)
     }
 
     @usableFromInline mutating func reserve(_ count: Int) {
@@ -67,9 +72,9 @@ public struct DatagramQueue: Sendable {
         }
     }
 
-    @usableFromInline mutating func commit(_ count: Int, at offset: Int, to path: FiveTuple) {
+    @usableFromInline mutating func commit(_ count: Int, at offset: Int, to path: FiveTuple, _ isSpare: Bool) {
         guard count > 0 else { return }
-        entries.append(Entry(path: path, offset: offset, count: count))
+        entries.append(Entry(path: path, offset: offset, count: count, isSpare: isSpare))
         byteCount = offset + count
     }
 

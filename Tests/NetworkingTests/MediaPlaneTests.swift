@@ -126,6 +126,14 @@ import Wire
         sender.dropWaiting()
         #expect(!sender.isBlocked)
         #expect(sender.takeOverflow()?.byMachine == 10 && counters.values.droppedFull == 15)
+
+        // Pictures leave an eighth of the room to sound.
+        for _ in 0..<15 { queue.append([UInt8](repeating: 1, count: 1_000), to: path, isSpare: true) }
+        sender.send(&queue)
+        #expect(sender.takeOverflow()?.byMachine == 7)
+        for _ in 0..<6 { queue.append([UInt8](repeating: 2, count: 200), to: path) }
+        sender.send(&queue)
+        #expect(sender.takeOverflow() == nil)
     }
 
     @Test func `a stun request goes to the shard that claimed its ufrag and the path it opens follows`() async throws {

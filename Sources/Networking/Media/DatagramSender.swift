@@ -131,11 +131,12 @@ final class DatagramSender {
 
     private func park(_ queue: DatagramQueue, from first: Int) {
         for entry in queue.entries[first...] {
-            guard parked.byteCount + entry.count <= parkingLimit else {
+            let limit = entry.isSpare ? parkingLimit - parkingLimit / Self.reservedShare : parkingLimit
+            guard parked.byteCount + entry.count <= limit else {
                 noteOverflow(entry.path)
                 continue
             }
-            parked.append(queue.datagram(entry), to: entry.path)
+            parked.append(queue.datagram(entry), to: entry.path, isSpare: entry.isSpare)
         }
     }
 
@@ -223,9 +224,13 @@ final class DatagramSender {
             let payload = UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count)
             let size = wrapping.size(of: entry.count)
             if owner.path.local.port == port {
-                wrapped.append(to: owner.path, maximum: size) { wrapping.write(payload, to: $0) }
+                wrapped.append(to: owner.path, maximum: size, isSpare: entry.isSpare) {
+                    wrapping.write(payload, to: $0)
+                }
             } else {
-                wrappedForExtraPort.append(to: owner.path, maximum: size) { wrapping.write(payload, to: $0) }
+                wrappedForExtraPort.append(to: owner.path, maximum: size, isSpare: entry.isSpare) {
+                    wrapping.write(payload, to: $0)
+                }
             }
         }
     }
@@ -234,10 +239,13 @@ final class DatagramSender {
     private func sendWrapped() {
         if !wrappedForExtraPort.isEmpty { traversal?.sendFromExtraPort(&wrappedForExtraPort) }
         guard !wrapped.isEmpty else { return }
-        let queue = wrapped
-        wrapped = DatagramQueue(capacity: 0)
+        // Taken out, because sending may wrap, though none of these; and put back, for its storage.
+        var queue = DatagramQueue(capacity: 0)
+        swap(&queue, &wrapped)
         let sent = isBlocked ? 0 : transmit(queue)
         if sent < queue.entries.count { park(queue, from: sent) }
+        queue.removeAll()
+        swap(&queue, &wrapped)
     }
 
     private enum SegmentedResult {
@@ -332,6 +340,8 @@ final class DatagramSender {
     /// Addresses remembered in a table before it starts anew.
     private static let tableLimit = 4_096
     private static let refusalsUntilOff = 4
+    /// One part in so many of what may wait is kept free of pictures.
+    private static let reservedShare = 8
 }
 
 /// The system calls a sender makes, so that a full or refusing kernel can be put in their place. See `cmedia.h`.

@@ -22,20 +22,11 @@ final class MediaConnection: Sendable {
     ///
     /// - Returns: How many found no room.
     func send(_ entries: ArraySlice<DatagramQueue.Entry>, _ base: UnsafePointer<UInt8>) -> Int {
-        var room = Self.queueLimit - queued.load(ordering: .relaxed)
-        var buffer = channel.allocator.buffer(capacity: entries.reduce(0) { $0 + $1.count + 2 })
-        var sent = 0
-        for entry in entries {
-            guard entry.count + 2 <= room, let length = UInt16(exactly: entry.count) else { continue }
-            room -= entry.count + 2
-            sent += 1
-            buffer.writeInteger(length)
-            buffer.writeBytes(UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count))
+        send(entries, base, size: { $0 + 2 }) { payload, buffer in
+            buffer.storeBytes(of: UInt16(clamping: payload.count).bigEndian, as: UInt16.self)
+            UnsafeMutableRawBufferPointer(rebasing: buffer[2...]).copyBytes(from: payload)
+            return payload.count + 2
         }
-        guard sent > 0 else { return entries.count }
-        counters.sent(sent, bytes: buffer.readableBytes - 2 * sent)
-        write(buffer)
-        return entries.count - sent
     }
 
     /// Sends datagrams for a relayed address to its owner.
@@ -46,20 +37,33 @@ final class MediaConnection: Sendable {
         _ base: UnsafePointer<UInt8>,
         wrappedBy wrapping: TURNWrapping
     ) -> Int {
+        send(entries, base, size: wrapping.size(of:), write: wrapping.write(_:to:))
+    }
+
+    /// Sends what finds room, each datagram in the form that `write` gives it. The last of the room is not for pictures,
+    /// so that a viewer who cannot have all of them still hears everything.
+    private func send(
+        _ entries: ArraySlice<DatagramQueue.Entry>,
+        _ base: UnsafePointer<UInt8>,
+        size: (Int) -> Int,
+        write: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
         var room = Self.queueLimit - queued.load(ordering: .relaxed)
-        var buffer = channel.allocator.buffer(capacity: entries.reduce(0) { $0 + wrapping.size(of: $1.count) })
+        var buffer = channel.allocator.buffer(capacity: entries.reduce(0) { $0 + size($1.count) })
         var sent = 0
+        var bytes = 0
         for entry in entries {
-            let size = wrapping.size(of: entry.count)
-            guard size <= room else { continue }
+            let size = size(entry.count)
+            guard size <= (entry.isSpare ? room - Self.reserve : room), entry.count <= UInt16.max else { continue }
             room -= size
             sent += 1
+            bytes += entry.count
             let payload = UnsafeRawBufferPointer(start: base + entry.offset, count: entry.count)
-            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { wrapping.write(payload, to: $0) }
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { write(payload, $0) }
         }
         guard sent > 0 else { return entries.count }
-        counters.sent(sent, bytes: buffer.readableBytes)
-        write(buffer)
+        counters.sent(sent, bytes: bytes)
+        self.write(buffer)
         return entries.count - sent
     }
 
@@ -81,6 +85,8 @@ final class MediaConnection: Sendable {
 
     /// About a second of video at 2 Mbit/s; more would arrive too late to be of use.
     static let queueLimit = 256 * 1024
+    /// What of that is kept free of pictures: two seconds of sound at 128 kbit/s.
+    static let reserve = 32 * 1024
 }
 
 /// The TCP connections of the media port, by path. Safe to use from any thread.

@@ -112,7 +112,9 @@ final class TURNListener: Sendable {
     /// Sends and empties `queue`.
     func send(_ queue: inout DatagramQueue) {
         output.withLock { output in
-            for entry in queue.entries { output.queue.append(queue.datagram(entry), to: entry.path) }
+            for entry in queue.entries {
+                output.queue.append(queue.datagram(entry), to: entry.path, isSpare: entry.isSpare)
+            }
             output.sender.send(&output.queue)
         }
         queue.removeAll()
