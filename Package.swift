@@ -72,7 +72,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Relay", "Digests", "Media", "Wire",
+                "Relay", "ICE", "Digests", "Media", "Wire",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -110,7 +110,7 @@ let package = Package(
         core("RTSP", ["SDP", "Media", "Digests", "Wire"]),
         core("TURN", ["ICE", "Digests", "Wire"]),
         core("ICE", ["Digests", "Wire"]),
-        core("DTLS", ["COpenSSL", "Wire"]),
+        core("DTLS", ["RTP", "COpenSSL", "Wire"]),
         core("RTP", ["COpenSSL", "Media", "Wire"]),
         core("SDP", ["Wire"]),
         core("Media", ["Wire"]),
@@ -154,7 +154,7 @@ let package = Package(
         tests("RTSP", ["SDP", "Media", "Digests", "Wire"]),
         tests("ICE", ["Digests", "Wire"]),
         tests("TURN", ["ICE", "Digests", "Wire"]),
-        tests("DTLS", ["COpenSSL", "Wire"]),
+        tests("DTLS", ["RTP", "COpenSSL", "Wire"]),
         tests("WebRTC", ["ICE", "DTLS", "SDP", "RTP", "Media", "COpenSSL", "Wire"]),
         tests("HLS", ["Media", "Wire"]),
         tests(

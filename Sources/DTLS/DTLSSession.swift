@@ -1,4 +1,5 @@
 import COpenSSL
+import RTP
 import Wire
 
 /// One DTLS 1.2 session in the passive role, sans-IO (RFC 6347, RFC 5764).
@@ -46,7 +47,7 @@ public final class DTLSSession {
     /// The reason of the latest handshake error, even if the handshake went on.
     public private(set) var lastError: String?
     /// The negotiated keys, once ``State/connected``.
-    public private(set) var keys: SRTPKeys?
+    public private(set) var keys: SRTPMasterKeys?
 
     /// Largest datagram that leaves.
     public static let maximumDatagram = 1_200
@@ -280,13 +281,13 @@ extension DTLSSession {
             return fail(.fingerprintMismatch, at: now)
         }
         guard let selected = SSL_get_selected_srtp_profile(ssl)?.pointee,
-            let number = UInt16(exactly: selected.id), let profile = SRTPProtectionProfile(rawValue: number)
+            let number = UInt16(exactly: selected.id), let profile = SRTPProfile(rawValue: number)
         else { return fail(.noCommonSRTPProfile, at: now) }
-        var exported = [UInt8](repeating: 0, count: SRTPKeys.exportedByteCount(profile))
+        var exported = [UInt8](repeating: 0, count: profile.keyingMaterialLength)
         let label = "EXTRACTOR-dtls_srtp"
         let count = exported.count
         guard SSL_export_keying_material(ssl, &exported, count, label, label.utf8.count, nil, 0, 0) == 1,
-            let keys = SRTPKeys(profile: profile, exported: exported),
+            let keys = SRTPMasterKeys(profile: profile, exported: exported),
             let established = EstablishedSession(ssl, lastFlight: sink.datagrams)
         else { return fail(.handshake(pendingOpenSSLError()), at: now) }
         self.keys = keys

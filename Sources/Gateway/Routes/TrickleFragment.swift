@@ -1,3 +1,5 @@
+import ICE
+
 /// The body of a trickle PATCH: `application/trickle-ice-sdpfrag` (RFC 8840 §9).
 struct TrickleFragment: Equatable {
     /// Why text is no fragment.
@@ -27,12 +29,12 @@ struct TrickleFragment: Equatable {
             guard let type = bytes.first, (0x61...0x7A).contains(type), bytes.dropFirst().first == UInt8(ascii: "=")
             else { throw Malformed(problem: "Line \(number + 1) of the fragment is no line of SDP.") }
             if let value = Self.value(of: "a=ice-ufrag:", in: line) {
-                guard Self.isICEWord(value, in: 4...256) else {
+                guard ICECredentials.isUfrag(value) else {
                     throw Malformed(problem: "The fragment's ice-ufrag is malformed.")
                 }
                 ufrag = ufrag ?? value
             } else if let value = Self.value(of: "a=ice-pwd:", in: line) {
-                guard Self.isICEWord(value, in: 22...256) else {
+                guard ICECredentials.isPassword(value) else {
                     throw Malformed(problem: "The fragment's ice-pwd is malformed.")
                 }
                 pwd = pwd ?? value
@@ -66,17 +68,5 @@ struct TrickleFragment: Equatable {
     private static func value(of attribute: String, in line: String) -> String? {
         line.utf8.starts(with: attribute.utf8)
             ? String(decoding: line.utf8.dropFirst(attribute.utf8.count), as: UTF8.self) : nil
-    }
-
-    /// `ice-char` (RFC 8839 §5.4): letters, digits, `+` and `/`. Some agents add `-` and `_`.
-    private static func isICEWord(_ word: String, in lengths: ClosedRange<Int>) -> Bool {
-        lengths.contains(word.utf8.count)
-            && word.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-                case UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "-"), UInt8(ascii: "_"): true
-                default: false
-                }
-            }
     }
 }

@@ -2,8 +2,9 @@ import Wire
 
 /// Turns new viewers away, with the reason, before those that are watching notice.
 ///
-/// Closes when the loop is late or its sends have found no room for two seconds, and opens again only after ten seconds
-/// of calm, so that it does not flutter.
+/// Closes when the loop has been late for two seconds, and at once when the machine had no room for what is sent. Opens
+/// again only after ten calm seconds, so that it does not flutter: the loop nearly in time, and nothing dropped in the
+/// last two.
 struct AdmissionControl {
     /// Why nobody is taken in at the moment; `nil` while there is room.
     private(set) var refusal: String?
