@@ -40,6 +40,18 @@ def stun(attributes: list[tuple[int, bytes]], key: bytes | None = None, kind: in
     return head(len(body)) + body
 
 
+def signed_by(message: bytes, key: bytes) -> bool:
+    """Whether the MESSAGE-INTEGRITY of a STUN message was made by `key`."""
+    position = 20
+    while position + 4 <= len(message):
+        number, length = struct.unpack_from("!HH", message, position)
+        if number == INTEGRITY:
+            signed = message[:2] + struct.pack("!H", position + 4) + message[4:position]
+            return hmac.new(key, signed, hashlib.sha1).digest() == message[position + 4 : position + 24]
+        position += 4 + length + -length % 4
+    return False
+
+
 def alert(level: int, description: int) -> bytes:
     """A DTLS alert in plaintext."""
     return bytes([21, 0xFE, 0xFD, 0, 0]) + os.urandom(6) + bytes([0, 2, level, description])
@@ -142,6 +154,7 @@ class HostileViewer:
         if status != 201:
             return status
         self.location = headers["Location"]
+        self.tag = headers["ETag"]
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         # Nothing has run between here and there: the handshake has yet to begin.
         self.dtls = self.connection.getTransceivers()[0].receiver.transport
