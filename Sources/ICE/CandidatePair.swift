@@ -1,7 +1,7 @@
 import Wire
 
-/// A candidate pair as the operator sees it: one row per 5-tuple that checked us, and one per remote candidate that
-/// never reached us.
+/// A candidate pair as the operator sees it: one row per 5-tuple that checked us, and one per pair that the client forms
+/// too (RFC 8445 §6.1.2.2) and by which nothing came.
 public struct CandidatePair: Hashable, Sendable {
     /// The pair's state (RFC 8445 §6.1.2.6; nothing is ever frozen, a bundled session has one component).
     public enum State: String, Hashable, Sendable, Codable {
@@ -13,6 +13,10 @@ public struct CandidatePair: Hashable, Sendable {
         case succeeded
         /// Our own check was not answered, or the pair fell silent.
         case failed
+        /// The client has closed the pair's connection.
+        case closedByClient = "closed by client"
+        /// We have.
+        case closedByRelay = "closed by relay"
     }
 
     /// Our candidate.
@@ -45,6 +49,14 @@ public struct CandidatePair: Hashable, Sendable {
     public var bytesSent: UInt64
     /// Datagram bytes received, STUN excluded.
     public var bytesReceived: UInt64
+}
+
+/// Who has closed a connection.
+public enum ConnectionEnd: Hashable, Sendable {
+    /// The client, or the network in between.
+    case client
+    /// We.
+    case relay
 }
 
 /// The priority of a pair (RFC 8445 §6.1.2.3) when the remote agent controls.

@@ -29,6 +29,13 @@ extension ICEAgent {
             lastHeard = now
         }
 
+        mutating func close(by end: ConnectionEnd) {
+            state = end == .client ? .closedByClient : .closedByRelay
+            isNominated = false
+            transaction = nil
+            nextCheckAt = nil
+        }
+
         var nextDeadline: Instant? { transaction?.nextTransmissionAt ?? nextCheckAt }
 
         func isRefreshDue(at now: Instant) -> Bool { nextCheckAt.map { now >= $0 } ?? true }
@@ -75,27 +82,23 @@ private let initialTimeout = Duration.milliseconds(500)
 extension ICEAgent {
     /// Every pair worth showing, the selected one first, then by priority.
     public var pairs: [CandidatePair] {
-        var rows = paths.indices.map { row(for: paths[$0], isSelected: $0 == selectedIndex) }
-        for remote in remoteCandidates where !paths.contains(where: { remote.isEndpoint(of: $0.tuple) }) {
-            guard let local = localCandidates.first(where: { $0.canReach(remote) }) else { continue }
-            rows.append(
-                CandidatePair(
-                    local: local,
-                    remote: remote,
-                    state: .waiting,
-                    isNominated: false,
-                    isSelected: false,
-                    priority: pairPriority(controlling: remote.priority, controlled: local.priority),
-                    checksReceived: 0,
-                    checksAnswered: 0,
-                    checksSent: 0,
-                    responsesReceived: 0,
-                    bytesSent: 0,
-                    bytesReceived: 0
-                )
-            )
+        let used =
+            paths.indices.map { row(for: paths[$0], isSelected: $0 == selectedIndex) }
+            + closedPaths.map { row(for: $0, isSelected: false) }
+        return (used + unused(beside: used)).sorted { $0.isPreferred(to: $1) }
+    }
+
+    /// The pairs that the client forms too and by which nothing came, the best of them.
+    private func unused(beside used: [CandidatePair]) -> [CandidatePair] {
+        var pairs: [CandidatePair] = []
+        for remote in remoteCandidates {
+            for local in localCandidates where local.canReach(remote) {
+                if used.contains(where: { $0.local == local && $0.remote == remote }) { continue }
+                pairs.append(CandidatePair(local: local, waitingFor: remote))
+            }
         }
-        return rows.sorted { ($0.isSelected ? 1 : 0, $0.priority) > ($1.isSelected ? 1 : 0, $1.priority) }
+        guard pairs.count > maximumUnused else { return pairs }
+        return Array(pairs.sorted { $0.isPreferred(to: $1) }.prefix(maximumUnused))
     }
 
     private func row(for path: Path, isSelected: Bool) -> CandidatePair {
@@ -152,6 +155,33 @@ extension ICEAgent {
     }
 }
 
+extension CandidatePair {
+    fileprivate init(local: Candidate, waitingFor remote: Candidate) {
+        self.init(
+            local: local,
+            remote: remote,
+            state: .waiting,
+            isNominated: false,
+            isSelected: false,
+            priority: pairPriority(controlling: remote.priority, controlled: local.priority),
+            checksReceived: 0,
+            checksAnswered: 0,
+            checksSent: 0,
+            responsesReceived: 0,
+            bytesSent: 0,
+            bytesReceived: 0
+        )
+    }
+
+    fileprivate func isPreferred(to other: CandidatePair) -> Bool {
+        isSelected == other.isSelected ? priority > other.priority : isSelected
+    }
+}
+
+/// Pairs shown by which nothing came. RFC 8445 §6.1.2.5 lets a client check a hundred; one that names more addresses
+/// than a machine has shall not fill the screen.
+private let maximumUnused = 64
+
 extension Candidate {
     func isSameEndpoint(as other: Candidate) -> Bool {
         transport == other.transport && address == other.address && kind == other.kind
@@ -163,7 +193,9 @@ extension Candidate {
             && (address == tuple.remote || tcpType == .active && address.ip == tuple.remote.ip)
     }
 
+    /// Whether the two make a pair (RFC 8445 §6.1.2.2). Of TCP ones, somebody has to connect (RFC 6544 §6.2): not we.
     func canReach(_ remote: Candidate) -> Bool {
-        transport == remote.transport && address.ip.isIPv6 == remote.address.ip.isIPv6
+        transport == remote.transport && component == remote.component
+            && address.ip.isIPv6 == remote.address.ip.isIPv6 && (transport == .udp || remote.tcpType == .active)
     }
 }

@@ -64,6 +64,8 @@ public struct ICEAgent: Sendable {
 
     /// The 5-tuples that have sent an authenticated check, oldest first.
     var paths: [Path] = []
+    /// Those whose connection has closed, oldest first: kept for whoever asks what happened.
+    private(set) var closedPaths: [Path] = []
     private(set) var selectedIndex: Int?
     /// When the client last sent something authenticated or on the selected path, or the agent began.
     public internal(set) var lastHeard: Instant
@@ -154,6 +156,29 @@ extension ICEAgent {
         case .successResponse, .errorResponse: receiveResponse(message, on: tuple, at: now, into: &effects)
         case .indication: break
         }
+    }
+
+    /// Nothing can come by `tuple` any more: its connection has closed.
+    ///
+    /// When media went by it, another path that works takes over. Without one, media pauses until the client checks by
+    /// another way, or its consent runs out.
+    public mutating func connectionClosed(
+        _ tuple: FiveTuple,
+        by end: ConnectionEnd,
+        at now: Instant,
+        into effects: inout [ICEEffect]
+    ) {
+        guard state != .expired, let index = index(of: tuple) else { return }
+        var path = paths[index]
+        path.close(by: end)
+        closedPaths.append(path)
+        if closedPaths.count > maximumClosedPaths { closedPaths.removeFirst() }
+        removePath(at: index, into: &effects)
+        guard selectedIndex == nil else { return }
+        reconsiderSelection(at: now, into: &effects)
+        guard selectedIndex == nil, state == .connected else { return }
+        change(to: .suspect, at: now)
+        effects.append(.suspect(true))
     }
 
     /// Counts a datagram other than STUN for the pair's row.
@@ -271,19 +296,25 @@ extension ICEAgent {
             // The one silent for longest makes room, unless media uses it or it is in use still.
             let candidates = paths.indices.filter { $0 != selectedIndex && now - paths[$0].lastHeard > .seconds(5) }
             guard let oldest = candidates.min(by: { paths[$0].lastHeard < paths[$1].lastHeard }) else { return nil }
-            effects.append(.pathRemoved(paths[oldest].tuple))
-            paths.remove(at: oldest)
-            if let selected = selectedIndex, selected > oldest { selectedIndex = selected - 1 }
+            removePath(at: oldest, into: &effects)
         }
+        closedPaths.removeAll { $0.tuple == tuple }
         paths.append(Path(tuple: tuple, reflexivePriority: priority, at: now))
         effects.append(.pathAdded(tuple))
         return paths.count - 1
     }
 
+    private mutating func removePath(at index: Int, into effects: inout [ICEEffect]) {
+        effects.append(.pathRemoved(paths.remove(at: index).tuple))
+        guard let selected = selectedIndex, selected >= index else { return }
+        selectedIndex = selected == index ? nil : selected - 1
+    }
+
     private mutating func heard(_ index: Int, at now: Instant, into effects: inout [ICEEffect]) {
         lastHeard = now
         paths[index].lastHeard = now
-        if state == .suspect {
+        // Without a path, being heard is not enough.
+        if state == .suspect, selectedIndex != nil {
             change(to: .connected, at: now)
             effects.append(.suspect(false))
         }
@@ -388,15 +419,21 @@ extension ICEAgent {
 
     /// Chooses the path for media.
     ///
-    /// The first USE-CANDIDATE wins. After that a path takes over when our own check on it succeeded and either it is
+    /// The first USE-CANDIDATE wins; where the selected path's connection has closed, any path that works. Otherwise a path takes over when our own check on it succeeded and either it is
     /// nominated with a higher priority (or the current one never answered us), or the current one has left our check
     /// unanswered for ``failoverDelay`` while the other is alive. When the other was nominated after the current one
     /// had last been heard of, as behind a NAT that has changed its mind, one check without an answer is enough. A
     /// replayed check from elsewhere can therefore not pull media away from a working path.
     private mutating func reconsiderSelection(at now: Instant, into effects: inout [ICEEffect]) {
         guard let selected = selectedIndex else {
-            guard let first = paths.firstIndex(where: { $0.isNominated }) else { return }
-            select(first, at: now, into: &effects)
+            let hadOne = firstNomination != nil
+            let living = paths.indices.filter { index in
+                let path = paths[index]
+                return now - path.lastHeard < Self.suspicionDelay
+                    && (path.isNominated || hadOne && path.state == .succeeded)
+            }
+            func rank(_ index: Int) -> (Int, UInt64) { (paths[index].isNominated ? 1 : 0, priority(of: paths[index])) }
+            if let best = living.max(by: { rank($0) < rank($1) }) { select(best, at: now, into: &effects) }
             return
         }
         let current = paths[selected]
@@ -421,6 +458,9 @@ extension ICEAgent {
         if firstNomination == nil { firstNomination = now }
         if state == .checking { change(to: .connected, at: now) }
         effects.append(.selected(paths[index].tuple))
+        guard state == .suspect else { return }
+        change(to: .connected, at: now)
+        effects.append(.suspect(false))
     }
 
     private mutating func change(to newState: State, at now: Instant) {
@@ -437,6 +477,8 @@ private let refreshInterval = Duration.seconds(5)
 private let failoverDelay = Duration.seconds(3)
 /// Real clients reach us on two or three paths; a replayed check from many addresses fills no more than this.
 private let maximumPaths = 32
+/// Closed paths remembered: a client that opens one connection after the other pushes out its own only.
+private let maximumClosedPaths = 8
 /// Checks of ours under way at the same time.
 private let maximumTransactions = 8
 /// 0, 0.5, 1.5, 3.5 s; given up at 7.5 s.

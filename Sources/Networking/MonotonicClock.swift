@@ -1,4 +1,5 @@
 import Glibc
+import NIOCore
 import Wire
 
 /// The only place that reads clocks.
@@ -18,4 +19,9 @@ public enum MonotonicClock {
         clock_gettime(clock, &time)
         return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }
+}
+
+extension Instant {
+    /// The same moment on the clock that event loops go by.
+    init(_ deadline: NIODeadline) { self.init(nanoseconds: Int64(clamping: deadline.uptimeNanoseconds)) }
 }

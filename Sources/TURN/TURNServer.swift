@@ -164,7 +164,10 @@ public struct TURNServer: Sendable {
     }
 
     /// The client's connection has closed.
-    public mutating func closed(_ client: TURNClient) { remove(client) }
+    ///
+    /// - Returns: The relayed address that it had.
+    @discardableResult
+    public mutating func closed(_ client: TURNClient) -> TransportAddress? { remove(client)?.relayed }
 
     /// Whether the client has an allocation.
     public func hasAllocation(_ client: TURNClient, at now: Instant) -> Bool {
@@ -263,10 +266,12 @@ public struct TURNServer: Sendable {
         counters.allocated &+= 1
     }
 
-    mutating func remove(_ client: TURNClient) {
-        guard let allocation = allocations.removeValue(forKey: client) else { return }
+    @discardableResult
+    mutating func remove(_ client: TURNClient) -> Allocation? {
+        guard let allocation = allocations.removeValue(forKey: client) else { return nil }
         owners[allocation.relayed] = nil
         counters.allocations = allocations.count
+        return allocation
     }
 
     /// An address that nobody has; `nil` when a thousand in a row are taken, which the limits make impossible.

@@ -19,8 +19,6 @@ public enum NegotiationError: Error, Equatable, Sendable {
     case nothingToSend(String)
     /// The stream has no tracks yet.
     case streamNotReady
-    /// The server could not make a session.
-    case unavailable(String)
 
     /// The HTTP status that says the same (WHEP draft §4.2).
     public var httpStatus: Int {
@@ -28,7 +26,7 @@ public enum NegotiationError: Error, Equatable, Sendable {
         case .malformed(.tooLarge), .malformed(.tooManyLines), .malformed(.tooManyMedia): 413
         case .malformed, .missing: 400
         case .unsupported, .nothingToReceive, .noCommonVideoCodec, .unsupportedVideo, .nothingToSend: 406
-        case .streamNotReady, .unavailable: 503
+        case .streamNotReady: 503
         }
     }
 
@@ -45,14 +43,13 @@ public enum NegotiationError: Error, Equatable, Sendable {
         case .unsupportedVideo(let camera): "The camera sends \(camera) video, which WebRTC does not carry to browsers."
         case .nothingToSend(let reason): "The offer and the camera have no media in common: \(reason)"
         case .streamNotReady: "The camera's stream has not started."
-        case .unavailable(let reason): "The server could not make a session: \(reason)."
         }
     }
 
     /// One sentence that names the way out, where there is one.
     public var remedy: String? {
         switch self {
-        case .malformed, .missing, .unavailable: nil
+        case .malformed, .missing: nil
         case .unsupported: "Offer BUNDLE with rtcp-mux over DTLS-SRTP and let the server be passive."
         case .nothingToReceive: "Offer recvonly transceivers."
         case .noCommonVideoCodec(let offered, _):

@@ -59,10 +59,7 @@ extension Peer {
             if let measured = block.roundTripTime(arrivedAtMiddleNTP: middle), measured < .seconds(30) {
                 roundTripTime = measured
             }
-            if ladder.firstReceiverReport == nil {
-                ladder.firstReceiverReport = now
-                events.append(.firstReceiverReport)
-            }
+            if ladder.firstReceiverReport == nil { ladder.firstReceiverReport = now }
         }
     }
 
@@ -138,22 +135,17 @@ extension Peer {
             roundTripTime: roundTripTime ?? ice.roundTripTime,
             queuedPackets: burst.count,
             queuedBytes: burst.byteCount,
-            packetsSkipped: counters.skipped,
             quality: quality.state,
             estimate: estimator.estimate,
             acknowledged: estimator.acknowledged,
             loss: estimator.latestLoss,
             packetsLeftOut: counters.leftOut,
-            packetsDropped: counters.queueDropped,
-            queueOverflows: counters.queueOverflows,
-            paddingBytes: counters.paddingBytes
+            packetsDropped: counters.queueDropped
         )
     }
 
     /// The SRTP profile of the handshake, also after the end.
-    var negotiatedProfile: SRTPProfile? {
-        dtls.keys.map { $0.profile == .aeadAES128GCM ? .aeadAES128GCM : .aes128CMHMACSHA1_80 }
-    }
+    var negotiatedProfile: SRTPProfile? { dtls.keys?.profile }
 
     private var dtlsStatus: PeerStatus.DTLSState {
         switch dtls.state {

@@ -75,7 +75,6 @@ extension Peer {
         counters.queueDropped &+= UInt64(burst.drop(at: now) { _ in false }) &+ UInt64(max(0, lost))
         // Sound that finds no room while the keyframe is awaited is the same overflow.
         guard !awaitsKeyframe else { return }
-        counters.queueOverflows &+= 1
         awaitsKeyframe = true
         if isBehind { quality.fellBehind(at: now) }
     }
@@ -151,7 +150,6 @@ extension Peer {
             counters.datagramsSent &+= 1
         }
         counters.bytesSent &+= UInt64(sent)
-        counters.paddingBytes &+= UInt64(sent)
         ice.countSent(sent)
     }
 }

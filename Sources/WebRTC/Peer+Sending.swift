@@ -73,10 +73,7 @@ extension Peer {
         if hasSoundBegun, packet.isMarker { lipSync.notePicture(track.age(of: packet, at: now)) }
         let isWanted = isWanted(packet)
         if awaitsKeyframe {
-            guard packet.startsKeyframe else {
-                counters.skipped &+= 1
-                return false
-            }
+            guard packet.startsKeyframe else { return false }
             awaitsKeyframe = false
         }
         track.lastStreamSequence = packet.sequence

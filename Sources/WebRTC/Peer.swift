@@ -85,13 +85,10 @@ public final class Peer {
         var packetsAskedFor: UInt64 = 0
         var pictureLossIndications: UInt64 = 0
         var fullIntraRequests: UInt64 = 0
-        var skipped: UInt64 = 0
         /// Packets left out because of the rung.
         var leftOut: UInt64 = 0
-        /// Packets dropped because the viewer did not keep up, and how often that happened.
+        /// Packets dropped because the viewer did not keep up.
         var queueDropped: UInt64 = 0
-        var queueOverflows: UInt64 = 0
-        var paddingBytes: UInt64 = 0
     }
 
     /// Takes an offer and makes the answer.
@@ -237,6 +234,20 @@ extension Peer {
         }
     }
 
+    /// Nothing can come by `path` any more: its connection has closed.
+    public func connectionClosed(
+        _ path: FiveTuple,
+        by end: ConnectionEnd,
+        at now: Instant,
+        into output: inout DatagramQueue,
+        events: inout [PeerEvent]
+    ) {
+        guard !isClosed else { return }
+        if handshakePath == path { handshakePath = nil }
+        ice.connectionClosed(path, by: end, at: now, into: &iceEffects)
+        applyICEEffects(at: now, into: &output, events: &events)
+    }
+
     /// Does what is due.
     public func handleTimeout(at now: Instant, into output: inout DatagramQueue, events: inout [PeerEvent]) {
         guard !isClosed else { return }
@@ -263,7 +274,7 @@ extension Peer {
         guard !isClosed else { return }
         // RFC 7675 §5.1: without consent nothing more is sent, not even a farewell.
         let hasConsent = ice.state != .expired
-        if hasConsent, case .ready(let media) = phase {
+        if hasConsent, ice.selectedPath != nil, case .ready(let media) = phase {
             let goodbye = RTCPPacket.goodbye(ssrcs: tracks.map(\.ssrc))
             sendRTCP(tracks.first.map { $0.senderReport(configuration, at: now) } ?? [], goodbye, media, into: &output)
         }
@@ -291,7 +302,7 @@ extension Peer {
             case .pathRemoved(let path):
                 events.append(.pathRemoved(path))
             case .selected(let path):
-                selected(path, at: now, events: &events)
+                selected(path, at: now)
             case .suspect(let isSuspect):
                 suspend(isSuspect, at: now, events: &events)
             case .expired:
@@ -305,13 +316,8 @@ extension Peer {
         becomeReady(at: now, events: &events)
     }
 
-    private func selected(_ path: FiveTuple, at now: Instant, events: inout [PeerEvent]) {
-        if ladder.nominated == nil {
-            ladder.nominated = now
-            events.append(.iceConnected(path))
-        } else {
-            events.append(.pathChanged(path))
-        }
+    private func selected(_ path: FiveTuple, at now: Instant) {
+        ladder.nominated = ladder.nominated ?? now
         guard case .ready(var media) = phase else { return }
         media.path = path
         phase = .ready(media)
@@ -324,9 +330,7 @@ extension Peer {
         if isSuspended {
             burst.removeAll()
             awaitsKeyframe = true
-            events.append(.suspended)
         } else {
-            events.append(.resumed)
             lastKeyframeRequest = now
             events.append(.keyframeWanted)
         }
@@ -373,18 +377,19 @@ extension Peer {
     }
 
     private func becomeReady(at now: Instant, events: inout [PeerEvent]) {
-        guard case .connecting = phase, let keys = dtls.keys, let profile = negotiatedProfile else { return }
-        if ladder.dtlsConnected == nil {
-            ladder.dtlsConnected = now
-            events.append(.dtlsConnected(profile))
-        }
+        guard case .connecting = phase, let keys = dtls.keys else { return }
+        ladder.dtlsConnected = ladder.dtlsConnected ?? now
         guard let path = ice.selectedPath else { return }
         do {
             phase = .ready(
                 Media(
-                    sender: try SRTPSender(profile: profile, masterKey: keys.serverKey, masterSalt: keys.serverSalt),
+                    sender: try SRTPSender(
+                        profile: keys.profile,
+                        masterKey: keys.serverKey,
+                        masterSalt: keys.serverSalt
+                    ),
                     receiver: try SRTPReceiver(
-                        profile: profile,
+                        profile: keys.profile,
                         masterKey: keys.clientKey,
                         masterSalt: keys.clientSalt
                     ),

@@ -1,4 +1,3 @@
-import RTP
 import Wire
 
 /// What happened to a ``Peer`` that its owner has to know.
@@ -7,24 +6,12 @@ public enum PeerEvent: Equatable, Sendable {
     case pathAdded(FiveTuple)
     /// And no longer.
     case pathRemoved(FiveTuple)
-    /// ICE has a nominated pair for the first time.
-    case iceConnected(FiveTuple)
-    /// Media leaves by another path from now on.
-    case pathChanged(FiveTuple)
-    /// The handshake is done and the client's certificate is the one from the offer.
-    case dtlsConnected(SRTPProfile)
     /// Media may flow: hand over the cached group of pictures with ``Peer/replay(_:at:)``.
     case ready
-    /// The client has been silent for 15 s: media pauses.
-    case suspended
-    /// The client is back; ``keyframeWanted`` follows.
-    case resumed
     /// The client needs a random access point: replay the cache or ask the camera.
     case keyframeWanted
     /// The viewer gets less or more of the stream from now on; ``QualityRung/hls`` has to be brought about by the owner.
     case qualityChanged(QualityState)
-    /// The first RTCP receiver report: media arrives.
-    case firstReceiverReport
     /// Terminal.
     case closed(PeerCloseReason)
 }

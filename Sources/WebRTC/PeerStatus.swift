@@ -122,8 +122,6 @@ public struct PeerStatus: Sendable {
     public var queuedPackets: Int
     /// Bytes in them.
     public var queuedBytes: Int
-    /// Frames of live video withheld because a keyframe has to come first.
-    public var packetsSkipped: UInt64
     /// What the viewer gets, since when and why.
     public var quality: QualityState
     /// Bits per second the way to it carries; `nil` before feedback has told.
@@ -137,10 +135,6 @@ public struct PeerStatus: Sendable {
     public var packetsLeftOut: UInt64
     /// Packets that waited for the pacer and were dropped because the viewer did not keep up.
     public var packetsDropped: UInt64
-    /// How often that happened.
-    public var queueOverflows: UInt64
-    /// Bytes of padding sent to find out whether more gets through.
-    public var paddingBytes: UInt64
 
     /// When anything authenticated last came from the client, on whichever path; `nil` before its first check.
     public var lastHeard: Instant? { pairs.compactMap(\.lastActivity).max() }

@@ -113,6 +113,47 @@ import Wire
         #expect(world.agent.hiddenCandidates == ["4f1ce2.local"])
     }
 
+    @Test func `an address that never reached us makes a pair with each of ours that fits it`() {
+        var world = World()
+        let (one, two, six) = (address("192.0.2.1", 8_189), address("192.0.2.2", 8_189), address("2001:db8::1", 8_189))
+        world.agent = ICEAgent(
+            local: world.agent.local,
+            remote: world.agent.remote,
+            localCandidates: Candidate.hosts(udp: [one, two, six], tcp: [one, two]),
+            at: world.now,
+            using: &world.random
+        )
+        world.agent.addRemoteCandidate("candidate:1 1 udp 2113937151 203.0.113.9 61002 typ srflx")
+        world.agent.addRemoteCandidate("candidate:2 1 tcp 1518280447 203.0.113.9 9 typ host tcptype active")
+        // Neither side would connect.
+        world.agent.addRemoteCandidate("candidate:3 1 tcp 1518280446 203.0.113.9 61003 typ host tcptype passive")
+        func pairs() -> Set<String> {
+            Set(world.agent.pairs.map { "\($0.local.transport) \($0.local.address.ip) \($0.checksReceived)" })
+        }
+        #expect(pairs() == ["udp 192.0.2.1 0", "udp 192.0.2.2 0", "tcp 192.0.2.1 0", "tcp 192.0.2.2 0"])
+        #expect(world.agent.pairs.map(\.priority) == world.agent.pairs.map(\.priority).sorted(by: >))
+        _ = world.check(on: other)
+        #expect(pairs() == ["udp 192.0.2.1 1", "udp 192.0.2.2 0", "tcp 192.0.2.1 0", "tcp 192.0.2.2 0"])
+    }
+
+    @Test func `of the pairs by which nothing came the best are kept`() {
+        var world = World()
+        let ours = (UInt16(1)...8).map { address("192.0.2.1", $0) }
+        world.agent = ICEAgent(
+            local: world.agent.local,
+            remote: world.agent.remote,
+            localCandidates: Candidate.hosts(udp: ours),
+            at: world.now,
+            using: &world.random
+        )
+        for number in 0..<32 {
+            world.agent.addRemoteCandidate("candidate:9 1 udp \(number) 203.0.113.\(number) 5 typ host")
+        }
+        let pairs = world.agent.pairs
+        #expect(pairs.count == 64)
+        #expect(pairs.map(\.remote.priority) == (24..<32).reversed().flatMap { Array(repeating: UInt32($0), count: 8) })
+    }
+
     @Test func `silence makes the session suspect after 15 s and expires it after 30 s`() {
         var world = World()
         _ = world.check(on: path, nominating: true)
@@ -286,6 +327,7 @@ import Wire
     }
 }
 
-func tuple(_ ip: String, _ port: UInt16) -> FiveTuple {
-    FiveTuple(.udp, local: address(ip.contains(":") ? "2001:db8::1" : "192.0.2.1", 8_189), remote: address(ip, port))
+func tuple(_ ip: String, _ port: UInt16, _ transport: TransportProtocol = .udp) -> FiveTuple {
+    let local = address(ip.contains(":") ? "2001:db8::1" : "192.0.2.1", 8_189)
+    return FiveTuple(transport, local: local, remote: address(ip, port))
 }

@@ -133,6 +133,78 @@ import Wire
         await plane.close()
     }
 
+    @Test func `a connection that closes takes its path with it, and its owner hears by whom`() async throws {
+        for end in [ConnectionEnd.client, .relay] {
+            let plane = try await plane()
+            let (ends, closed) = AsyncStream<(FiveTuple, ConnectionEnd)>.makeStream()
+            plane.attach(shard: 0, on: group.next(), closed: { closed.yield(($0, $1)) }, receive: { _ in })
+            var endings = ends.makeAsyncIterator()
+            plane.claim("mine", for: 0)
+            let channel = EmbeddedChannel()
+            let path = FiveTuple(
+                .tcp,
+                local: .init(try required(IPAddress("192.0.2.1")), port: 8_189),
+                remote: .init(try required(IPAddress("203.0.113.7")), port: 50_000)
+            )
+            channel.localAddress = try SocketAddress(ipAddress: "192.0.2.1", port: 8_189)
+            channel.remoteAddress = try SocketAddress(ipAddress: "203.0.113.7", port: 50_000)
+            try channel.pipeline.syncOperations.addHandler(MediaConnectionHandler(plane: plane, carrier: .tcp))
+            channel.pipeline.fireChannelActive()
+            plane.claim(path, through: "mine")
+            #expect(plane.isOwned(path))
+            if end == .client {
+                channel.pipeline.fireChannelInactive()
+            } else {
+                try channel.writeInbound(ByteBuffer(bytes: [0xFF, 0xFF, 1]))
+            }
+            channel.embeddedEventLoop.run()
+            let ending = try #require(await endings.next())
+            #expect(ending == (path, end))
+            #expect(!plane.isOwned(path) && plane.connections[path] == nil)
+            // The check by which a path is learned may have been under way while its connection closed.
+            plane.claim(path, through: "mine")
+            #expect(!plane.isOwned(path))
+            #expect(try #require(await endings.next()).0 == path)
+            _ = try? channel.finish()
+            await plane.close()
+        }
+    }
+
+    /// A client that reads nothing: what is written to it stays in the queue.
+    private final class Unread: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        var promises: [EventLoopPromise<Void>?] = []
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            promises.append(promise)
+        }
+    }
+
+    @Test func `sound finds room where pictures find none`() throws {
+        let unread = Unread()
+        let connection = MediaConnection(channel: EmbeddedChannel(handler: unread), counters: MediaCounters())
+        let path = FiveTuple(
+            .tcp,
+            local: TransportAddress(IPAddress(v4: 1), port: 1),
+            remote: TransportAddress(IPAddress(v4: 2), port: 2)
+        )
+        func dropped(of count: Int, isSpare: Bool) throws -> Int {
+            var queue = DatagramQueue()
+            for _ in 0..<count { queue.append([UInt8](repeating: 0x80, count: 198), to: path, isSpare: isSpare) }
+            return try queue.bytes.withUnsafeBufferPointer {
+                connection.send(queue.entries[...], try #require($0.baseAddress))
+            }
+        }
+        let pictures = (MediaConnection.queueLimit - MediaConnection.reserve) / 200
+        #expect(try dropped(of: 2_000, isSpare: true) == 2_000 - pictures)
+        #expect(try dropped(of: 10, isSpare: true) == 10)
+        #expect(try dropped(of: 160, isSpare: false) == 0, "two seconds of sound")
+        #expect(try dropped(of: 100, isSpare: false) > 90, "and no more than there is room for")
+        for promise in unread.promises { promise?.succeed() }
+        #expect(try dropped(of: pictures, isSpare: true) == 0)
+        for promise in unread.promises { promise?.succeed() }
+    }
+
     @Test func `a connection that begins with anything but STUN is closed`() async throws {
         let plane = try await plane()
         let client = try await TCPClient(to: plane.localAddress)
@@ -230,7 +302,7 @@ import Wire
         for _ in 0..<400 { bytes += Self.frame(Self.check) }
         try channel.writeInbound(ByteBuffer(bytes: bytes))
         loop.run()
-        let atOnce = UInt64(MediaConnectionHandler.burst)
+        let atOnce = UInt64(MediaConnectionHandler.limit.burst)
         #expect(plane.counters.values.droppedUnknown == atOnce)
         let before = reads.reads
         channel.read()

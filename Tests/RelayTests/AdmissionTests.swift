@@ -61,5 +61,15 @@ import Wire
         #expect(throws: expected) { try world.join() }
         #expect(try world.join(resume: viewer) == viewer)
         #expect(world.events.texts.contains { $0.hasPrefix("takes no new viewers: ") })
+
+        #expect(throws: ViewerRefusal.self) { try world.join(control: .whep, from: "203.0.113.9") }
+        #expect(throws: ViewerRefusal.self) { try world.join(control: .hls) }
+        let ended = world.endedSessions
+        #expect(ended.map(\.remote) == ["203.0.113.9", "198.51.100.7"])
+        #expect(ended.allSatisfy { $0.verdict.rule == .turnedAway && $0.verdict.cause == .server && $0.viewer == "-" })
+        #expect(
+            ended[0].verdict.text == "turned away: the relay is overloaded: its timers are 90 ms late (limit 50 ms)"
+        )
+        #expect(ended[0].client == "Chrome 141" && ended[0].camera == "gate" && ended[0].control == .whep)
     }
 }

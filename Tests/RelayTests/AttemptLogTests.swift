@@ -109,6 +109,35 @@ struct AttemptLogTests {
         #expect(bare.map(\.viewer) == ["x3", "x2"] && bare.map(\.repeats) == [0, 1])
     }
 
+    @Test func `clients turned away are counted by address, and push out nobody but each other`() {
+        let log = AttemptLog()
+        log.append(attempt("v", rule: .udpBlocked, severity: .warning, hadMedia: false))
+        func turnAway(_ remote: String, _ viewer: String, _ text: String) {
+            let control: ControlChannel = viewer == "-" ? .page : .whep
+            log.append(
+                attempt(
+                    viewer,
+                    rule: .turnedAway,
+                    control: control,
+                    remote: remote,
+                    text: text,
+                    severity: .warning,
+                    hadMedia: false
+                )
+            )
+        }
+        turnAway("2001:db8::1", "-", "90 ms late")
+        turnAway("2001:db8::2", "v1", "256 sessions")
+        turnAway("2001:db8:0:1::1", "-", "91 ms late")
+        let kept = log.newest(AttemptsRequest(), now: 0)
+        #expect(kept.map(\.remote) == ["2001:db8:0:1::1", "2001:db8::2", "192.0.2.1"])
+        #expect(kept.map(\.repeats) == [0, 1, 0] && kept[1].verdict.text == "256 sessions")
+        for number in 0..<5_000 { turnAway("203.\(number / 250).113.\(number % 250)", "-", "full") }
+        let all = log.newest(AttemptsRequest(), now: 0)
+        #expect(all.count == AttemptLog.turnedAwayCapacity + 1)
+        #expect(all.last?.viewer == "v" && all.first?.remote == "203.19.113.249")
+    }
+
     @Test func `offers refused for different reasons stay apart`() {
         let log = AttemptLog()
         for text in ["no m-line receives", "no m-line receives", "only VP8"] {

@@ -22,6 +22,11 @@ struct PendingSessionTests {
         let ninth = try #require(try refusal(world, from: 0xCB00_7107))
         #expect(ninth.kind == .busy && ninth.retryAfter == 10)
         #expect(ninth.text == "8 sessions have yet to connect")
+        let turnedAway = try #require(world.endedSessions.first)
+        #expect(turnedAway.verdict.text == "turned away: 8 sessions have yet to connect")
+        #expect(turnedAway.verdict.cause == .clientNetwork && turnedAway.remote == "203.0.113.7")
+        for _ in 0..<20 { _ = try refusal(world, from: 0xCB00_7107) }
+        #expect(world.endedSessions.map(\.repeats) == [20])
         // Others are not concerned, and loopback, where proxies are, may have more.
         #expect(try refusal(world, from: 0xCB00_7108) == nil)
         for _ in 0..<20 { #expect(try refusal(world, from: 0x7F00_0001) == nil) }
@@ -32,7 +37,8 @@ struct PendingSessionTests {
         for _ in 0..<8 { #expect(try refusal(world, from: 0xCB00_7107) == nil) }
         #expect(world.claims.count == before, "each took the place of an old one")
         #expect(try refusal(world, from: 0xCB00_7107)?.kind == .busy)
-        #expect(world.endedSessions.first?.end == "it did not connect, and others wanted its place")
+        let ends = world.endedSessions.map(\.end)
+        #expect(ends.contains("it did not connect, and others wanted its place"))
     }
 
     @Test func `a session that has connected takes no place`() throws {
@@ -51,6 +57,7 @@ struct PendingSessionTests {
         for number in 0..<256 { #expect(try refusal(world, from: 0xC612_0000 + UInt32(number)) == nil) }
         #expect(world.claims.count == 256)
         #expect(try refusal(world, from: 0xCB00_7107)?.text == "256 sessions have yet to connect")
+        #expect(world.endedSessions.first?.verdict.cause == .server)
         try world.run(.seconds(11))
         #expect(try refusal(world, from: 0xCB00_7107) == nil)
         // A page keeps its viewer and its socket, and may offer again.

@@ -1,3 +1,4 @@
+import ICE
 import Media
 import RTP
 import SDP
@@ -95,17 +96,50 @@ struct WebRTCServingTests {
         #expect(try world.fetch("index.m3u8").response?.status == 200)
     }
 
-    @Test func `a restart by the operator looks at the camera's settings anew`() throws {
+    @Test(arguments: [true, false])
+    func `a camera that connects again, by itself or not, is looked at anew`(byItself: Bool) throws {
         let world = try World { $0.reordersPictures = true }
         try world.run(.seconds(3))
-        try world.gate.reordersPictures = false
+        let page = try world.join()
         world.closeCamera()
         try world.run(.seconds(3))
-        #expect(throws: ViewerRefusal.self) { try world.offer(viewer: try world.join()) }
-        world.submit(.restart(camera: "gate"))
+        #expect(throws: ViewerRefusal.self) { try world.offer(viewer: page) }
+        try world.gate.reordersPictures = false
+        if byItself { world.closeCamera() } else { world.submit(.restart(camera: "gate")) }
         try world.run(.seconds(3))
+        #expect(try #require(world.lastSource(page)).bframes == false)
+        #expect(world.events.newest(100).count { $0.text.contains("B-frames") } == 2)
         #expect(try world.offer(viewer: try world.join()).hasPrefix("v=0"))
         #expect(try world.camera().notes.isEmpty)
+    }
+
+    @Test func `a viewer whose connection closes goes on by another way, or waits for one`() throws {
+        for placement in World.Placement.allCases {
+            let world = try World()
+            world.placement = placement
+            try world.becomeLive()
+            let client = try WebRTCClient(world, viewer: try world.join(), transport: .tcp)
+            try client.connect()
+            try world.run(.seconds(1))
+            #expect(try world.viewer(client.viewer).path == "prflx/tcp")
+            let before = client.received.count
+            world.closeConnection(client.path)
+            try world.run(.seconds(3))
+            #expect(client.received.count == before, "nothing is sent to nobody")
+            let pair = try #require(world.snapshot.pairs.first { $0.viewer == client.viewer && $0.checksReceived > 0 })
+            #expect(pair.state == "closed by client" && !pair.isSelected && !pair.isNominated)
+            #expect(try world.viewer(client.viewer).state != .playing)
+            // The client connects again.
+            client.check()
+            try world.run(.seconds(3))
+            #expect(client.received.count > before + 50)
+            #expect(world.snapshot.pairs.filter { $0.viewer == client.viewer }.map(\.state) == ["succeeded"])
+            world.closeConnection(client.path, by: .relay)
+            try world.run(.seconds(40))
+            #expect(world.claims.isEmpty)
+            let ended = try #require(world.endedSessions.first)
+            #expect(ended.pairs.map(\.state) == ["closed by relay"] && ended.path == "prflx/tcp")
+        }
     }
 
     @Test func `a viewer sees the keyframe at once, from the cache, and then live pictures`() throws {

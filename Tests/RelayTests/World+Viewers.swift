@@ -1,3 +1,4 @@
+import ICE
 import RTSP
 import Relay
 import Testing
@@ -104,6 +105,13 @@ extension World {
             }
         }
         return try #require(result).get()
+    }
+
+    /// The connection by which the client came has closed.
+    func closeConnection(_ path: FiveTuple, by end: ConnectionEnd = .client) {
+        for shard in [shard, away] {
+            input { shard.connectionClosed(path, by: end, at: $0, into: &$1) }
+        }
     }
 
     func leave(_ viewer: String) {

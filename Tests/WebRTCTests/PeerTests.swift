@@ -11,7 +11,7 @@ import Wire
     func `a browser connects and receives the camera's payloads unchanged`(profiles: String) throws {
         let browser = try Browser(options: .init(profiles: profiles))
         browser.connect()
-        #expect(browser.events.contains(.iceConnected(browser.path)))
+        #expect(browser.peer.status.pairs.first?.isSelected == true)
         #expect(browser.events.contains(.pathAdded(browser.path)))
         #expect(browser.events.last == .ready)
         var camera = Camera(start: browser.now)
@@ -47,17 +47,16 @@ import Wire
         browser.give([report(browser)])
         browser.send(camera.frame(2))
         #expect(browser.received.last.map { $0.bytes[0] & 0x10 } == 0)
-        #expect(browser.events.contains(.firstReceiverReport))
+        #expect(browser.peer.status.ladder.firstReceiverReport != nil)
     }
 
-    @Test func `video starts at a keyframe and the wait is counted`() throws {
+    @Test func `video starts at a keyframe`() throws {
         let browser = try Browser()
         browser.connect()
         var camera = Camera(start: browser.now)
         for number in 20..<26 { browser.send(camera.frame(number)) }
         #expect(browser.received.count == 3)
         #expect(browser.received[0].payload[0] == 0x65)
-        #expect(browser.peer.status.packetsSkipped == 15)
     }
 
     @Test func `without RFC 4588 a lost packet is sent again with the same bytes, once per round trip`() throws {
@@ -260,11 +259,12 @@ import Wire
             browser.now = end
         }
         runDeaf(until: heard + .seconds(16))
-        #expect(browser.events.last == .suspended)
+        #expect(browser.peer.status.isSuspended)
         browser.send(camera.frame(25))
         #expect(browser.received.count == count)
         browser.check()
-        #expect(browser.events.suffix(2) == [.resumed, .keyframeWanted])
+        #expect(!browser.peer.status.isSuspended)
+        #expect(browser.events.last == .keyframeWanted)
         browser.send(camera.frame(26))
         #expect(browser.received.count == count)
         browser.send(camera.frame(50))

@@ -39,7 +39,6 @@ import Wire
         browser.send(camera.frame(0))
         #expect(browser.received.count == 3)
         #expect(browser.undecryptable == 0)
-        #expect(!browser.events.contains { if case .pathChanged = $0 { true } else { false } })
-        #expect(browser.peer.status.pairs.first?.isSelected == true)
+        #expect(browser.peer.status.pairs.first { $0.isSelected }?.remote.address == browser.path.remote)
     }
 }

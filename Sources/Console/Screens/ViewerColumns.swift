@@ -109,6 +109,15 @@ extension ConsoleModel {
         )
     }
 
+    /// In as many letters as the column has.
+    private func pairState(_ pair: PairSnapshot) -> String {
+        switch pair.state {
+        case "closed by client": "shut/client"
+        case "closed by relay": "shut/relay"
+        default: pair.state
+        }
+    }
+
     func pairRole(_ pair: PairSnapshot) -> Role {
         if pair.isNominated { return .ok }
         return switch pair.state {
@@ -124,7 +133,7 @@ extension ConsoleModel {
             Column("N", 1, priority: 0, left: true) { Span($0.isNominated ? "*" : " ", .ok) },
             Column("VIEWER", 7, priority: 1, left: true) { Span(Wording.viewer($0.viewer), .strong) },
             Column("CAMERA", 12, priority: 9, left: true, growth: 8, keepsEnd: true) { Span($0.camera) },
-            Column("STATE", 11, priority: 3, left: true) { Span($0.state, pairRole($0)) },
+            Column("STATE", 11, priority: 3, left: true) { Span(pairState($0), pairRole($0)) },
             Column("LOCAL", 22, priority: 6, left: true, growth: 14, keepsEnd: true) { Span($0.local, .dim) },
             Column("REMOTE", 24, priority: 0, left: true, growth: 16, keepsEnd: true) { Span($0.remote) },
             Column("TP", 3, priority: 8, left: true) { Span($0.carrier, .dim) },

@@ -4,7 +4,7 @@ import Wire
 /// Which shard a datagram belongs to: by the path it came on, or, where that is nobody's yet, by the ufrag of a STUN
 /// request.
 ///
-/// A path stays with its session until that ends: a check under a forged source address would otherwise move what the
+/// A path stays with its session until that ends or its connection does: a check under a forged source address would otherwise move what the
 /// address's owner sends to the forger's session.
 struct DatagramRoutes {
     private struct Claim {
@@ -40,6 +40,18 @@ struct DatagramRoutes {
             paths[oldest] = nil
         }
     }
+
+    /// Forgets a path by which nothing can come any more.
+    ///
+    /// - Returns: The shard it belonged to.
+    mutating func release(_ path: FiveTuple) -> Int? {
+        guard let (shard, ufrag) = paths.removeValue(forKey: path) else { return nil }
+        claims[ufrag]?.paths.removeAll { $0 == path }
+        return shard
+    }
+
+    /// The paths that come from `remote`.
+    func paths(from remote: TransportAddress) -> [FiveTuple] { paths.keys.filter { $0.remote == remote } }
 
     /// The shard a datagram belongs to, by its first byte (RFC 7983 §7); `nil` when it is nobody's.
     func shard(of datagram: [UInt8], on path: FiveTuple) -> Int? {

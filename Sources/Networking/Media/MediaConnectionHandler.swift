@@ -22,12 +22,13 @@ final class MediaConnectionHandler: ChannelDuplexHandler, RemovableChannelHandle
     private var connection: MediaConnection?
     private var batch: [ReceivedDatagram] = []
     private var inspection: Scheduled<Void>?
-    /// Messages that may be taken at once.
-    private var allowance = Double(MediaConnectionHandler.burst)
-    private var allowedAt: NIODeadline?
+    /// Messages taken.
+    private var messages = TokenBucket()
     /// Reading goes on when there is an allowance again.
     private var rest: Scheduled<Void>?
     private var isReadWanted = false
+    /// We have ended the connection, and not the client.
+    private var isClosedByRelay = false
 
     /// - Parameters:
     ///   - carrier: What the connection is to TURN.
@@ -63,7 +64,10 @@ final class MediaConnectionHandler: ChannelDuplexHandler, RemovableChannelHandle
         rest?.cancel()
         if let client {
             plane.connections.remove(client.path)
-            plane.traversal.closed(client)
+            // Behind what came before, which is on its way to its owner.
+            context.eventLoop.execute { [plane, isClosedByRelay] in
+                plane.closed(client, by: isClosedByRelay ? .relay : .client)
+            }
         }
         connection = nil
         context.fireChannelInactive()
@@ -77,12 +81,12 @@ final class MediaConnectionHandler: ChannelDuplexHandler, RemovableChannelHandle
     /// Takes whole messages for as long as there is an allowance, which is 1 again after the rest.
     private func takeMessages(_ context: ChannelHandlerContext) {
         guard let client, let connection, rest == nil else { return }
-        refill(at: context.eventLoop.now)
         do {
             while true {
-                guard allowance >= 1 else { return takeRest(context) }
+                let now = Instant(context.eventLoop.now)
+                guard messages.holds(within: Self.limit, at: now) else { return takeRest(context) }
                 guard let message = try deframer.next() else { return }
-                allowance -= 1
+                _ = messages.take(within: Self.limit, at: now)
                 guard deframer.framing == .selfDelimiting else {
                     batch.append(ReceivedDatagram(path: client.path, bytes: Array(message)))
                     continue
@@ -94,16 +98,13 @@ final class MediaConnectionHandler: ChannelDuplexHandler, RemovableChannelHandle
                 }
             }
         } catch {
-            context.close(promise: nil)
+            close(context)
         }
     }
 
-    private func refill(at now: NIODeadline) {
-        if let allowedAt {
-            let seconds = Double((now - allowedAt).nanoseconds) / 1e9
-            allowance = min(Double(Self.burst), allowance + seconds * Double(Self.perSecond))
-        }
-        allowedAt = now
+    private func close(_ context: ChannelHandlerContext) {
+        isClosedByRelay = true
+        context.close(promise: nil)
     }
 
     private func takeRest(_ context: ChannelHandlerContext) {
@@ -144,16 +145,14 @@ final class MediaConnectionHandler: ChannelDuplexHandler, RemovableChannelHandle
             if plane.isOwned(client.path) || plane.traversal.isInUse(by: client) {
                 scheduleInspection(context)
             } else {
-                context.close(promise: nil)
+                close(context)
             }
         }
     }
 
     /// RFC 6544 leaves the time to us; a browser sends its first check at once.
     static let inspectionInterval: TimeAmount = .seconds(5)
-    /// Messages a client may send each second: a browser sends some tens of reports and checks.
-    static let perSecond = 100
-    /// Messages it may send at once, as it does when it begins.
-    static let burst = 50
+    /// Messages a client may send: a browser sends some tens of reports and checks each second, and more when it begins.
+    static let limit = TokenBucket.Limit(perSecond: 100, burst: 50)
     private static let restInterval: TimeAmount = .milliseconds(50)
 }

@@ -53,6 +53,7 @@ public final class MediaPlane: Sendable {
     private struct Receiver {
         var loop: any EventLoop
         var receive: @Sendable ([ReceivedDatagram]) -> Void
+        var closed: @Sendable (FiveTuple, ConnectionEnd) -> Void
     }
 
     private init(channel: any Channel, descriptor: Int32, family: Int32, local: TransportAddress, listen: ListenAddress)
@@ -137,11 +138,17 @@ public final class MediaPlane: Sendable {
         }
     }
 
-    /// Names the receiver of a shard's datagrams. It is called on `loop`.
-    func attach(shard: Int, on loop: any EventLoop, receive: @escaping @Sendable ([ReceivedDatagram]) -> Void) {
+    /// Names the receiver of a shard's datagrams, who hears too when nothing can come by a path any more. It is called
+    /// on `loop`.
+    func attach(
+        shard: Int,
+        on loop: any EventLoop,
+        closed: @escaping @Sendable (FiveTuple, ConnectionEnd) -> Void = { _, _ in },
+        receive: @escaping @Sendable ([ReceivedDatagram]) -> Void
+    ) {
         state.withLock { state in
             while state.receivers.count <= shard { state.receivers.append(nil) }
-            state.receivers[shard] = Receiver(loop: loop, receive: receive)
+            state.receivers[shard] = Receiver(loop: loop, receive: receive, closed: closed)
         }
     }
 
@@ -172,7 +179,30 @@ public final class MediaPlane: Sendable {
     func release(_ ufrag: String) { state.withLock { $0.routes.release(ufrag) } }
 
     /// Everything on `path` belongs to the shard that claimed `ufrag`.
-    func claim(_ path: FiveTuple, through ufrag: String) { state.withLock { $0.routes.claim(path, through: ufrag) } }
+    func claim(_ path: FiveTuple, through ufrag: String) {
+        state.withLock { $0.routes.claim(path, through: ufrag) }
+        // Its connection may have closed while the check by which it was learned was on its way.
+        if path.transport == .tcp, connections[path] == nil { release([path], by: .client) }
+    }
+
+    /// The client's connection has closed: what it carried leads nowhere any more.
+    func closed(_ client: TURNClient, by end: ConnectionEnd) {
+        let relayed = traversal.closed(client)
+        let paths = relayed.map { relayed in state.withLock { $0.routes.paths(from: relayed) } } ?? []
+        release([client.path] + paths, by: end)
+    }
+
+    private func release(_ paths: [FiveTuple], by end: ConnectionEnd) {
+        for path in paths {
+            let receiver = state.withLock { state -> Receiver? in
+                guard let shard = state.routes.release(path), state.receivers.indices.contains(shard) else {
+                    return nil
+                }
+                return state.receivers[shard]
+            }
+            receiver?.loop.execute { receiver?.closed(path, end) }
+        }
+    }
 
     /// Whether a TCP connection is of use to a session.
     func isOwned(_ path: FiveTuple) -> Bool { state.withLock { $0.routes.isClaimed(path) } }

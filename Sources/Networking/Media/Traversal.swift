@@ -53,8 +53,10 @@ final class Traversal: Sendable {
         server.withLock { $0?.hasAllocation(client, at: MonotonicClock.now()) } ?? false
     }
 
-    /// The client's connection has closed.
-    func closed(_ client: TURNClient) { server.withLock { $0?.closed(client) } }
+    /// The client's connection has closed, and its allocation ends with it.
+    ///
+    /// - Returns: The relayed address it had.
+    func closed(_ client: TURNClient) -> TransportAddress? { server.withLock { $0?.closed(client) } }
 
     /// What became of requests and data; `nil` without TURN.
     var counters: TURNServer.Counters? { server.withLock { $0?.counters } }

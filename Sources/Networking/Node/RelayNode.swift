@@ -161,7 +161,12 @@ public final class RelayNode: ViewerService {
                 let handle = ShardHandle(loop: loop, driver: driver)
                 handles.append(handle)
                 directory.register(handle, as: index)
-                media.attach(shard: index, on: loop) { driver.value.receive($0) }
+                media.attach(
+                    shard: index,
+                    on: loop,
+                    closed: { driver.value.closed($0, by: $1) },
+                    receive: { driver.value.receive($0) }
+                )
             }
             // Cameras begin when every shard can be told of them.
             for (index, handle) in handles.enumerated() {

@@ -1,3 +1,4 @@
+import ICE
 import NIOCore
 import Relay
 import Wire
@@ -160,6 +161,11 @@ final class ShardDriver {
         perform { shard, now, effects in
             for datagram in datagrams { shard.receive(datagram.bytes, path: datagram.path, at: now, into: &effects) }
         }
+    }
+
+    /// Nothing can come by `path` any more.
+    func closed(_ path: FiveTuple, by end: ConnectionEnd) {
+        input { $0.connectionClosed(path, by: end, at: $1, into: &$2) }
     }
 
     /// Something from another shard.

@@ -1,4 +1,5 @@
 import Synchronization
+import Wire
 
 /// Remembers ended WebRTC sessions for an hour, bounded in number and bytes. Safe to use from any thread.
 public final class AttemptLog: Sendable {
@@ -7,6 +8,21 @@ public final class AttemptLog: Sendable {
         var attempts: [(attempt: AttemptSnapshot, bytes: Int)] = []
         var bytes = 0
         var nextID: UInt64 = 1
+
+        /// The attempt that ended as the same client's new one has.
+        func repeated(by attempt: AttemptSnapshot) -> Int? {
+            if attempt.wasTurnedAway {
+                let source = attempt.source
+                return attempts.lastIndex { $0.attempt.wasTurnedAway && $0.attempt.source == source }
+            }
+            guard !attempt.hadMedia,
+                let last = attempts.lastIndex(where: { $0.attempt.isOfSameClient(as: attempt) }),
+                attempts[last].attempt.verdict.says(sameAs: attempt.verdict), !attempts[last].attempt.hadMedia
+            else { return nil }
+            return last
+        }
+
+        mutating func remove(at index: Int) { bytes -= attempts.remove(at: index).bytes }
     }
 
     private let state = Mutex(State())
@@ -15,6 +31,8 @@ public final class AttemptLog: Sendable {
     public static let lifetime: Int64 = 3_600_000
     /// Sessions kept at most.
     public static let capacity = 1_000
+    /// Of these, clients for which there was no room: as many as a flood may have.
+    public static let turnedAwayCapacity = 100
     /// Bytes that they may take together, by the estimate of ``size(of:)``.
     public static let byteLimit = 4 << 20
 
@@ -25,30 +43,30 @@ public final class AttemptLog: Sendable {
     ///
     /// A page whose network blocks WebRTC tries again every half minute, a bare player with each new session. An attempt
     /// that never brought media and ended as the client's last one did replaces that one and counts it, so that one
-    /// client cannot push out the others.
+    /// client cannot push out the others. For clients that were turned away an address stands, and they push out each
+    /// other only.
     public func append(_ attempt: AttemptSnapshot) {
         var attempt = attempt
         state.withLock { state in
             attempt.id = state.nextID
             state.nextID += 1
-            if !attempt.hadMedia,
-                let last = state.attempts.lastIndex(where: { $0.attempt.isOfSameClient(as: attempt) }),
-                state.attempts[last].attempt.verdict.says(sameAs: attempt.verdict),
-                !state.attempts[last].attempt.hadMedia
-            {
-                attempt.repeats = state.attempts[last].attempt.repeats + 1
-                state.bytes -= state.attempts.remove(at: last).bytes
+            if let earlier = state.repeated(by: attempt) {
+                attempt.repeats = state.attempts[earlier].attempt.repeats + 1
+                state.remove(at: earlier)
+            } else if attempt.wasTurnedAway {
+                let others = state.attempts.indices.filter { state.attempts[$0].attempt.wasTurnedAway }
+                if others.count >= Self.turnedAwayCapacity { state.remove(at: others[0]) }
             }
             let bytes = Self.size(of: attempt)
             state.attempts.append((attempt, bytes))
             state.bytes += bytes
             while let oldest = state.attempts.first, attempt.endedAt - oldest.attempt.endedAt > Self.lifetime {
-                state.bytes -= state.attempts.removeFirst().bytes
+                state.remove(at: 0)
             }
             while state.attempts.count > Self.capacity || state.bytes > Self.byteLimit {
                 // Sessions with which nothing was wrong make room first.
                 let least = state.attempts.firstIndex { $0.attempt.verdict.severity == .ok } ?? 0
-                state.bytes -= state.attempts.remove(at: least).bytes
+                state.remove(at: least)
             }
         }
     }
@@ -83,6 +101,11 @@ extension Verdict {
 }
 
 extension AttemptSnapshot {
+    fileprivate var wasTurnedAway: Bool { verdict.rule == .turnedAway }
+
+    /// What limits count by.
+    fileprivate var source: IPAddress? { IPAddress(remote)?.subscriber }
+
     /// A bare player has a new identity with every attempt; its address stays.
     fileprivate func isOfSameClient(as other: AttemptSnapshot) -> Bool {
         if viewer == other.viewer { return true }

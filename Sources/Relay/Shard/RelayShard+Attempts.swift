@@ -85,6 +85,33 @@ extension RelayShard {
         remember(attempt, of: viewer, at: now)
     }
 
+    /// Remembers an offer for which there was no room. Nothing is logged: a flood of them would fill the log.
+    func archiveTurnedAway(_ viewer: Viewer, _ problem: String, cause: Cause, at now: Instant) {
+        viewer.attempts += 1
+        var attempt = attempt(of: viewer, Verdict(turningAway: problem, cause: cause), from: now, at: now)
+        attempt.end = "there was no room for it"
+        attempt.ladder = [.init(name: "offer", after: 0)]
+        attempts.append(attempt)
+    }
+
+    /// Remembers a client that was not let in at all.
+    func archiveTurnedAway(_ request: JoinRequest, _ problem: String, at now: Instant) {
+        guard request.control != .hls else { return }
+        var attempt = AttemptSnapshot(
+            viewer: "-",
+            number: 0,
+            camera: request.camera,
+            control: request.control,
+            startedAt: configuration.clock.wallMilliseconds(at: now),
+            endedAt: configuration.clock.wallMilliseconds(at: now),
+            verdict: Verdict(turningAway: problem, cause: .server)
+        )
+        attempt.client = ClientName.short(request.userAgent)
+        attempt.remote = request.remote.description
+        attempt.end = "it was not let in"
+        attempts.append(attempt)
+    }
+
     private func attempt(
         of viewer: Viewer,
         _ verdict: Verdict,
@@ -211,9 +238,12 @@ extension RelayShard {
 }
 
 extension PeerStatus {
-    /// Kind and transport of the client's end of the pair in use.
+    /// Kind and transport of the client's end of the pair in use, or of the one that was until its connection closed.
     var path: String? {
-        pairs.first(where: \.isSelected).map { "\($0.remote.kind.rawValue)/\($0.remote.transport.rawValue)" }
+        let pair =
+            pairs.first(where: \.isSelected)
+            ?? pairs.filter { $0.bytesSent > 0 }.max { $0.bytesSent < $1.bytesSent }
+        return pair.map { "\($0.remote.kind.rawValue)/\($0.remote.transport.rawValue)" }
     }
 
     /// Percent of packets lost over two seconds, or of the picture as last reported where that is not known.

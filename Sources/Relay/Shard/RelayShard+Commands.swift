@@ -101,7 +101,7 @@ extension RelayShard {
     }
 
     /// The camera may have been set right; if not, it will be seen again.
-    private func forgetReordering(of camera: Camera, at now: Instant) {
+    func forgetReordering(of camera: Camera, at now: Instant) {
         camera.stream.facts.reordersPictures = false
         ended(.reordered(camera: camera.name), at: now)
     }

@@ -133,6 +133,7 @@ extension RelayShard {
     ) {
         camera.transport = transport
         camera.credentialHold.reset()
+        forgetReordering(of: camera, at: now)
         camera.ingests = camera.tracks.enumerated().map { index, track in
             let packing = track.aacPacking ?? AACPacking()
             return TrackIngest(
@@ -195,7 +196,7 @@ extension RelayShard {
                 camera.stream.facts.reordersPictures = true
                 log(
                     .warning,
-                    "pictures are reordered (B-frames): viewers get HLS; for WebRTC switch B-frames off in the camera and restart it",
+                    "pictures are reordered (B-frames): viewers get HLS; for WebRTC switch B-frames off in the camera",
                     camera: camera.name,
                     lasting: .reordered(camera: camera.name),
                     at: now

@@ -17,22 +17,22 @@ extension RelayShard {
         let source = viewer.remote.subscriber
         let fromThere = pending.filter { $0.remote.subscriber == source }
         let crowd: [Viewer]
+        let isAll: Bool
         // From loopback come proxies, for everybody.
         if !source.isLoopback, fromThere.count >= Self.pendingPerAddress {
-            crowd = fromThere
+            (crowd, isAll) = (fromThere, false)
         } else if pending.count >= configuration.pendingLimit {
-            crowd = pending
+            (crowd, isAll) = (pending, true)
         } else {
             return
         }
         guard let oldest = crowd.min(by: { ($0.offeredAt ?? now) < ($1.offeredAt ?? now) }),
             let offeredAt = oldest.offeredAt, now - offeredAt >= Self.pendingTime
         else {
-            throw ViewerRefusal(
-                .busy,
-                "\(crowd.count) sessions\(crowd.count < pending.count ? " of this address" : "") have yet to connect",
-                retryAfter: Int(Self.pendingTime.inSeconds)
-            )
+            let whose = crowd.count < pending.count ? " of this address" : ""
+            let problem = "\(crowd.count) sessions\(whose) have yet to connect"
+            archiveTurnedAway(viewer, problem, cause: isAll ? .server : .clientNetwork, at: now)
+            throw ViewerRefusal(.busy, problem, retryAfter: Int(Self.pendingTime.inSeconds))
         }
         let reason = "it did not connect, and others wanted its place"
         if oldest.control == .whep {

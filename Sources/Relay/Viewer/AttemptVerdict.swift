@@ -384,6 +384,15 @@ extension Verdict {
     init(refusing problem: String, remedy: String, cause: Cause?) {
         self.init(.refused, .warning, cause, "offer refused: \(problem)", remedy: remedy)
     }
+
+    /// Judges a client that was turned away for want of room.
+    init(turningAway problem: String, cause: Cause) {
+        let remedy =
+            cause == .server
+            ? "Look at the load of the relay's machine; the client may try again."
+            : "Look at what keeps the client's earlier sessions from connecting."
+        self.init(.turnedAway, .warning, cause, "turned away: \(problem)", remedy: remedy)
+    }
 }
 
 extension NegotiationError {
@@ -392,12 +401,9 @@ extension NegotiationError {
         switch self {
         case .malformed, .missing, .unsupported, .nothingToReceive, .noCommonVideoCodec: .clientDevice
         case .unsupportedVideo, .nothingToSend, .streamNotReady: .camera
-        case .unavailable: .server
         }
     }
 
     /// What the operator can do about it.
-    var way: String {
-        remedy ?? (cause == .server ? "Look at the relay's log." : "Look at the client, and at what rewrites its SDP.")
-    }
+    var way: String { remedy ?? "Look at the client, and at what rewrites its SDP." }
 }

@@ -4,9 +4,9 @@
 public struct AttemptSnapshot: Codable, Sendable, Identifiable {
     /// Increases from one ended session to the next.
     public var id: UInt64
-    /// The viewer.
+    /// The viewer; `-` for a client that was not let in.
     public var viewer: String
-    /// 1 for the viewer's first offer.
+    /// 1 for the viewer's first offer; 0 when it did not get so far as to make one.
     public var number: Int
     /// How many attempts before it ended the same way in a row; they are not kept one by one.
     public var repeats: Int

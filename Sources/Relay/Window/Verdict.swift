@@ -38,6 +38,8 @@ public struct Verdict: Codable, Sendable, Equatable {
     public enum Rule: String, Codable, Sendable, CaseIterable {
         /// The offer got no answer.
         case refused
+        /// There was no room for it: nothing was wrong with it.
+        case turnedAway = "turned-away"
         /// No check came although the client does ICE and its signalling gets through.
         case udpBlocked = "udp-blocked"
         /// Nothing that was advertised can be reached from where the client is.
