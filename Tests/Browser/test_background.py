@@ -51,6 +51,7 @@ def test_a_tab_in_the_background_is_named_and_not_blamed_and_its_switch_is_refus
 
     page.page.evaluate("becomes('visible'); document.querySelector('#webrtc').play()")
     eventually(lambda: row()["why"] != "tab in background", 1.5, "the relay is told at once")
+    eventually(lambda: "tab in background" not in console.text(), 3, "the console says so too")
     console.press("s")
     page.wait_until_playing("hls", within=8)
     console.wait_for("plays HLS after", 6)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from browser import Watching
-from harness import SIGNALBOX, Console, configuration, cpu_seconds, eventually, is_alive, report
+from harness import SIGNALBOX, Console, children, configuration, cpu_seconds, eventually, is_alive, report
 from test_switching import camera_configuration
 
 
@@ -48,6 +48,20 @@ def test_hang_up_leaves_the_relay_running_and_attach_brings_the_console_back(sta
     eventually(lambda: not attached.is_running(), 5, "the attached console ends")
     assert console.is_running()
     page.wait_until_playing("webrtc")
+
+
+@pytest.mark.parametrize("command", ["", "attach "])
+def test_a_console_in_the_background_leaves_the_terminal_to_the_shell(open_things, tmp_path, command: str) -> None:
+    file = tmp_path / "signalbox.yml"
+    file.write_text(configuration({}))
+    shell = Shell(tmp_path / "state")
+    open_things.callback(shell.close)
+    shell.wait_for("ready>", 10)
+    options = "" if command else f"--config {file} "
+    shell.press(f"{SIGNALBOX} {command}{options}--state-dir {shell.state} &\n")
+    shell.wait_for("started in the background")
+    shell.run("wait %1; echo ended with $?", "ended with 1")
+    assert not children(shell.pid)
 
 
 class Shell(Console):

@@ -19,6 +19,7 @@ struct AttachCommand: AsyncParsableCommand {
 
     func run() async throws {
         try requireTerminal()
+        try requireForeground()
         let themes = try appearance.themes()
         let client = try await connect(stateOptions)
         let exit = await console(

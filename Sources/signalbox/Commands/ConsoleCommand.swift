@@ -22,7 +22,7 @@ struct ConsoleCommand: AsyncParsableCommand {
     func run() async throws {
         let cameras = try urls.enumerated().map { try Self.camera($1, number: $0 + 1) }
         try requireTerminal()
-        let hold = ForegroundHold.take()
+        let hold = try ForegroundHold.take()
         var configuration = try configurationOptions.read()
         if !cameras.isEmpty {
             var extended = configuration ?? Configuration()
@@ -76,7 +76,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         if !headless { try requireTerminal() }
-        let hold = headless ? nil : ForegroundHold.take()
+        let hold = headless ? nil : try ForegroundHold.take()
         complain("starting \(cameras) demo \(cameras == 1 ? "camera" : "cameras")")
         let demo = try DemoCameras(count: cameras)
         if let hold {
@@ -93,6 +93,17 @@ func requireTerminal() throws {
         throw StartFailure(
             problem: "the console needs a terminal, and this is none",
             remedy: "Use `signalbox serve` for a relay without a console, or `ssh -t`"
+        )
+    }
+}
+
+/// Fails when the terminal is another job's: a console there would take keys and screen from it.
+func requireForeground() throws {
+    let foreground = tcgetpgrp(STDIN_FILENO)
+    guard foreground <= 0 || foreground == getpgrp() else {
+        throw StartFailure(
+            problem: "the console was started in the background, where it has no terminal",
+            remedy: "Start it without `&`; a relay without a console is `signalbox serve`"
         )
     }
 }

@@ -9,7 +9,7 @@ import Foundation
 /// from the start. When the operator leaves the relay running, the first process takes the terminal back and ends: the
 /// shell has its prompt, and what is typed at this terminal or becomes of it no longer concerns the relay.
 struct ForegroundHold {
-    /// Where the first process listens; `nil` where there is none, because the terminal was somebody else's at start or
+    /// Where the first process listens; `nil` where there is none, because the terminal is nobody's that could wait or
     /// because ending it would end a container.
     private let waiter: Int32?
 
@@ -17,8 +17,11 @@ struct ForegroundHold {
     var isHeld: Bool { waiter != nil }
 
     /// Makes the second process, or finds itself to be it. The first process ends in here, as the second one does.
-    static func take() -> ForegroundHold {
+    ///
+    /// - Throws: ``StartFailure`` when it was started in the background.
+    static func take() throws -> ForegroundHold {
         if let waiter = inheritedWaiter() { return ForegroundHold(waiter: waiter) }
+        try requireForeground()
         guard getpid() != 1, tcgetpgrp(STDIN_FILENO) == getpgrp() else { return ForegroundHold(waiter: nil) }
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return ForegroundHold(waiter: nil) }
