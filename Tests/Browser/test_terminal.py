@@ -71,6 +71,14 @@ class Shell(Console):
         environment = {"PS1": "ready> ", "HISTFILE": ""}
         super().__init__(["--norc", "--noprofile", "-i"], state, environment=environment, program="/bin/bash")
 
+    def close(self) -> None:
+        for child in children(self.pid):
+            os.kill(child, signal.SIGKILL)
+        # An interactive shell takes no notice of SIGTERM.
+        if self.terminal >= 0:
+            self.hang_up()
+        super().close()
+
     def run(self, line: str, answer: str) -> None:
         """Types a command and waits for what it prints, which its own line must not contain."""
         self.display.reset()
