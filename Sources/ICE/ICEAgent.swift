@@ -53,8 +53,6 @@ public struct ICEAgent: Sendable {
     public private(set) var hiddenCandidates: [String] = []
     /// Where the session stands.
     public private(set) var state = State.checking
-    /// Since when.
-    public private(set) var stateSince: Instant
     /// When the first authenticated check arrived.
     public private(set) var firstCheck: Instant?
     /// When a pair was first nominated.
@@ -86,7 +84,6 @@ public struct ICEAgent: Sendable {
         self.local = local
         self.remote = remote
         self.localCandidates = Array(localCandidates.prefix(maximumCandidates))
-        stateSince = now
         lastHeard = now
         tieBreaker = random.next()
         transactionSecret = random.bytes(20)
@@ -177,7 +174,7 @@ extension ICEAgent {
         guard selectedIndex == nil else { return }
         reconsiderSelection(at: now, into: &effects)
         guard selectedIndex == nil, state == .connected else { return }
-        change(to: .suspect, at: now)
+        state = .suspect
         effects.append(.suspect(true))
     }
 
@@ -208,14 +205,14 @@ extension ICEAgent {
     public mutating func handleTimeout(at now: Instant, into effects: inout [ICEEffect]) {
         guard state != .expired else { return }
         if now >= lastHeard + Self.consentLifetime {
-            change(to: .expired, at: now)
+            state = .expired
             // The paths stay for whoever asks what happened; nothing moves them any more.
             for path in paths { effects.append(.pathRemoved(path.tuple)) }
             effects.append(.expired)
             return
         }
         if state == .connected, now >= lastHeard + Self.suspicionDelay {
-            change(to: .suspect, at: now)
+            state = .suspect
             effects.append(.suspect(true))
         }
         for index in paths.indices { advanceCheck(index, at: now, into: &effects) }
@@ -315,7 +312,7 @@ extension ICEAgent {
         paths[index].lastHeard = now
         // Without a path, being heard is not enough.
         if state == .suspect, selectedIndex != nil {
-            change(to: .connected, at: now)
+            state = .connected
             effects.append(.suspect(false))
         }
     }
@@ -456,16 +453,11 @@ extension ICEAgent {
     private mutating func select(_ index: Int, at now: Instant, into effects: inout [ICEEffect]) {
         selectedIndex = index
         if firstNomination == nil { firstNomination = now }
-        if state == .checking { change(to: .connected, at: now) }
+        if state == .checking { state = .connected }
         effects.append(.selected(paths[index].tuple))
         guard state == .suspect else { return }
-        change(to: .connected, at: now)
+        state = .connected
         effects.append(.suspect(false))
-    }
-
-    private mutating func change(to newState: State, at now: Instant) {
-        state = newState
-        stateSince = now
     }
 
     private func index(of tuple: FiveTuple) -> Int? { paths.firstIndex { $0.tuple == tuple } }

@@ -49,6 +49,4 @@ public enum SRTPError: Error, Equatable, Sendable {
     case replayed
     /// More sources than one peer may have.
     case tooManySources
-    /// The key has protected as many packets as it may (RFC 3711 §9.2).
-    case keyExhausted
 }

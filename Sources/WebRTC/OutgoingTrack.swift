@@ -318,13 +318,11 @@ struct OutgoingTrack {
 
     var status: PeerStatus.Track {
         PeerStatus.Track(
-            streamTrack: negotiated.streamTrack,
             kind: negotiated.kind,
             codec: negotiated.codec,
             payloadType: negotiated.payloadType,
             ssrc: ssrc,
             packetsSent: packetsSent,
-            payloadBytesSent: payloadBytesSent,
             retransmittedPackets: retransmittedPackets,
             retransmittedBytes: retransmittedBytes,
             rtxSSRC: rtxSSRC,

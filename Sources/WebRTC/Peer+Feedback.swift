@@ -110,7 +110,6 @@ extension Peer {
         }
         return PeerStatus(
             ice: ice.state,
-            iceSince: ice.stateSince,
             dtls: dtlsStatus,
             dtlsFailure: dtlsFailure,
             dtlsLastError: dtls.lastError,
@@ -137,7 +136,6 @@ extension Peer {
             queuedBytes: burst.byteCount,
             quality: quality.state,
             estimate: estimator.estimate,
-            acknowledged: estimator.acknowledged,
             loss: estimator.latestLoss,
             packetsLeftOut: counters.leftOut,
             packetsDropped: counters.queueDropped

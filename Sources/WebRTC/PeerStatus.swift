@@ -42,8 +42,6 @@ public struct PeerStatus: Sendable {
 
     /// One outgoing track.
     public struct Track: Hashable, Sendable {
-        /// Index of the stream's track.
-        public var streamTrack: Int
         /// Picture or sound.
         public var kind: TrackKind
         /// Its codec.
@@ -54,8 +52,6 @@ public struct PeerStatus: Sendable {
         public var ssrc: UInt32
         /// Packets sent, retransmissions excluded.
         public var packetsSent: UInt64
-        /// Payload bytes sent, retransmissions excluded.
-        public var payloadBytesSent: UInt64
         /// Packets sent again.
         public var retransmittedPackets: UInt64
         /// Bytes in them, headers included.
@@ -70,10 +66,8 @@ public struct PeerStatus: Sendable {
         public var jitter: Duration?
     }
 
-    /// Where ICE stands, and since when.
+    /// Where ICE stands.
     public var ice: ICEAgent.State
-    /// Since when.
-    public var iceSince: Instant
     /// Where DTLS stands.
     public var dtls: DTLSState
     /// Why the handshake failed, once it has.
@@ -126,8 +120,6 @@ public struct PeerStatus: Sendable {
     public var quality: QualityState
     /// Bits per second the way to it carries; `nil` before feedback has told.
     public var estimate: Double?
-    /// Bits per second that arrived over the last half second, where feedback tells.
-    public var acknowledged: Double?
     /// Share of packets lost over two seconds, 0 to 1. One report alone may speak of two packets: browsers send one right
     /// after a loss. `nil` before enough packets were reported.
     public var loss: Double?

@@ -69,13 +69,6 @@ public struct ByteReader: Sendable {
         return UInt16(bytes[position]) << 8 | UInt16(bytes[position + 1])
     }
 
-    /// Reads three bytes.
-    @inlinable public mutating func readUInt24() throws(Truncated) -> UInt32 {
-        try require(3)
-        defer { position += 3 }
-        return UInt32(bytes[position]) << 16 | UInt32(bytes[position + 1]) << 8 | UInt32(bytes[position + 2])
-    }
-
     /// Reads four bytes.
     @inlinable public mutating func readUInt32() throws(Truncated) -> UInt32 {
         try require(4)

@@ -61,6 +61,20 @@ import Wire
         #expect(routes.counts == (0, 0))
     }
 
+    @Test func `a path is released by itself, or with all that come from one address`() {
+        var routes = DatagramRoutes()
+        routes.claim("mine", for: 3)
+        for port in UInt16(1)...3 { routes.claim(path(port), through: "mine") }
+        #expect(routes.release(path(2)) == 3)
+        #expect(routes.release(path(2)) == nil)
+        #expect(!routes.isClaimed(path(2)) && routes.counts == (ufrags: 1, paths: 2))
+        #expect(routes.paths(from: path(3).remote) == [path(3)] && routes.paths(from: path(2).remote).isEmpty)
+        // It may be claimed again, and goes with its session.
+        routes.claim(path(2), through: "mine")
+        routes.release("mine")
+        #expect(routes.counts == (ufrags: 0, paths: 0))
+    }
+
     @Test func `a path that moved to another session survives the release of the first`() {
         var routes = DatagramRoutes()
         routes.claim("old", for: 0)
