@@ -80,16 +80,23 @@ public enum AnnexB {
     /// Index of the first 00 00 01, or `nil`.
     public static func startCode(in bytes: ArraySlice<UInt8>) -> Int? {
         bytes.withUnsafeBytes { buffer -> Int? in
+            guard buffer.baseAddress != nil else { return nil }
+            let ones = SIMD4<UInt64>(repeating: 0x0101_0101_0101_0101)
+            let tops: UInt64 = 0x8080_8080_8080_8080
             let end = buffer.count - 2
             var index = 0
             while index < end {
-                // Coded video rarely has a zero byte: eight bytes without one are passed in one step.
-                while index + 8 <= buffer.count {
-                    let word = buffer.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-                    if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { break }
-                    index += 8
+                // Every start code has two zeros side by side, which coded video rarely has: 32 bytes, each with the one
+                // after it, are passed in one step where no such pair is zero.
+                while index + 33 <= buffer.count {
+                    let pairs =
+                        buffer.loadUnaligned(fromByteOffset: index, as: SIMD4<UInt64>.self)
+                        | buffer.loadUnaligned(fromByteOffset: index + 1, as: SIMD4<UInt64>.self)
+                    let zeros = (pairs &- ones) & ~pairs
+                    if (zeros[0] | zeros[1] | zeros[2] | zeros[3]) & tops != 0 { break }
+                    index += 32
                 }
-                let stop = min(index + 8, end)
+                let stop = min(index + 32, end)
                 while index < stop {
                     if buffer[index] == 0, buffer[index + 1] == 0, buffer[index + 2] == 1 { return index }
                     index += 1

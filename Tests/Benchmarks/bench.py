@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,7 @@ class Server:
 
     def __init__(self, arguments: list[str], log: pathlib.Path) -> None:
         self.log = log
+        self.state = log.parent
         with open(log, "w") as output:
             self.process = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent
@@ -141,6 +143,7 @@ class Bench:
                         raise SystemExit(f"the cameras are not live:\n{server.log.read_text()}")
                 listeners = shown["node"]["listeners"]
                 http = next(entry["address"] for entry in listeners if entry["name"] == "http")
+                server.state = state / "s"
                 yield server, f"http://{http.removeprefix('http://')}"
             finally:
                 server.close()
@@ -172,9 +175,31 @@ class Bench:
     # What is measured.
 
     def micro(self) -> dict[str, Any]:
-        subprocess.run([self.program, "micro"], check=True)
-        done = subprocess.run([self.program, "micro", "--json"], check=True, capture_output=True, text=True)
-        return json.loads(done.stdout)
+        say("micro")
+        measured = subprocess.run([self.program, "micro"], check=True, capture_output=True, text=True)
+        rows = json.loads(measured.stdout)
+        by_callgrind = any(row["instructions"] is None for row in rows.values()) and shutil.which("valgrind")
+        if by_callgrind:
+            for name, row in rows.items():
+                say(f"micro: counting instructions: {name}", again=True)
+                row["instructions"] = self.instructions(name)
+        show_micro(rows, bool(by_callgrind))
+        return rows
+
+    def instructions(self, name: str) -> float:
+        """Per operation, counted by callgrind: those of the program itself, not the kernel's."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "callgrind"
+            # valgrind 3.19 does not read the compiler's debug information; names are enough.
+            program = f"{folder}/program"
+            subprocess.run(["objcopy", "--strip-debug", self.program, program], check=True)
+            command = ["valgrind", "--tool=callgrind", "--toggle-collect=*enterMeasuredRegion*", "-q"]
+            step = [program, "micro", "--batches", "1", "--only", name]
+            measured = subprocess.run(
+                [*command, f"--callgrind-out-file={out}", *step], check=True, capture_output=True, text=True
+            )
+            totals = [line for line in out.read_text().splitlines() if line.startswith(("summary:", "totals:"))]
+            return int(totals[-1].split()[1]) / json.loads(measured.stdout)[name]["operations"]
 
     def fanout(self, server: Server, url: str, viewers: int, name: str) -> dict[str, Any]:
         # One viewer comes and goes first: program pages that are read for the first time are no viewer's memory.
@@ -257,13 +282,27 @@ class Bench:
         with self.camera() as camera:
             urls = {f"cam{number}": f"rtsp://127.0.0.1:{camera}/cam{number}" for number in range(count)}
             say(f"ingest: {count} cameras")
+            with self.signalbox({"cam": f"rtsp://127.0.0.1:{camera}/cam"}) as (server, _):
+                time.sleep(5)
+                empty = server.resident_kb()
             with self.signalbox(urls) as (server, _):
                 time.sleep(5)
                 cpu, began = server.cpu(), time.monotonic()
                 time.sleep(self.options.seconds)
                 cpu, elapsed = server.cpu() - cpu, time.monotonic() - began
                 resident = server.resident_kb()
-        return {"cameras": count, "ms_per_camera_s": cpu / elapsed / count * 1000, "resident_kb": resident}
+                shown = self.snapshot(server.state) or {"cameras": []}
+                cached = sum(camera["cachedBytes"] for camera in shown["cameras"]) / 1024 / count
+            bare = Child([self.program, "bare-ingest", str(camera), "--cameras", str(count), "--seconds", str(self.options.seconds)])
+            try:
+                say(f"bare: reading from {count} cameras for {self.options.seconds} s")
+                floor = bare.answer(self.options.seconds + 20)["ms_per_camera_s"]
+            finally:
+                bare.close()
+        return {
+            "cameras": count, "ms_per_camera_s": cpu / elapsed / count * 1000, "bare_ms_per_camera_s": floor,
+            "resident_kb": resident, "kb_per_camera": (resident - empty) / count, "cached_kb_per_camera": cached,
+        }
 
 
 def say(text: str, again: bool = False) -> None:
@@ -285,6 +324,17 @@ def figure(value: Any, digits: int = 1) -> str:
 
 def pair(values: dict[str, float] | None, first: str, second: str) -> str:
     return "-" if not values else f"{values[first]:.1f} / {values[second]:.1f}"
+
+
+def show_micro(rows: dict[str, Any], by_callgrind: bool) -> None:
+    done()
+    print(
+        "".join(cell.rjust(width) for cell, width in [("ns", 60), ("instructions", 14), ("allocations", 13)])
+        + (" (instructions by callgrind, without the kernel's)" if by_callgrind else "")
+    )
+    for name, row in rows.items():
+        cells = [(row["ns"], 1, 10), (row["instructions"], 0, 14), (row["allocations"], 2, 13)]
+        print(name.ljust(50) + "".join(figure(value, digits).rjust(width) for value, digits, width in cells))
 
 
 COLUMNS = [
@@ -356,7 +406,9 @@ def main() -> None:
         row = results["ingest"]
         print(
             f"\ningest: {row['cameras']} cameras cost {row['ms_per_camera_s']:.2f} ms of CPU a camera and second"
-            f" (MediaMTX recorded: {RECORDED['ingest_ms']}); the relay holds {row['resident_kb'] // 1024} MB"
+            f" ({row['bare_ms_per_camera_s']:.2f} to wait for them and read alone; MediaMTX recorded:"
+            f" {RECORDED['ingest_ms']}) and {row['kb_per_camera']:.0f} kB each, of which"
+            f" {row['cached_kb_per_camera']:.0f} are pictures kept for the next viewer"
         )
     options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(json.dumps(results, indent=2))

@@ -17,6 +17,10 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     /// Frames a second the client may send, on average and at once, control frames included.
     private static let frameLimit = TokenBucket.Limit(perSecond: 20, burst: 50)
     private static let pingInterval = TimeAmount.seconds(20)
+    /// How long, and for how many bytes, a client that was told why its connection ends may still talk. To close at once
+    /// with its bytes unread would reset the connection, and take the reason from it (RFC 6455 §7.1.1).
+    private static let lingering = TimeAmount.seconds(1)
+    private static let lingeringBytes = 256 * 1024
 
     private let messageLimit: Int
     private let unreadLimit: TimeAmount
@@ -25,6 +29,8 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     private var frames = TokenBucket()
     private var unansweredPings = 0
     private var hasSentClose = false
+    private var bytesAfterClose = 0
+    private var lingerTask: Scheduled<Void>?
     private var pingTask: RepeatedTask?
     private var writeTask: Scheduled<Void>?
 
@@ -55,6 +61,7 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     private func stop() {
         pingTask?.cancel()
         writeTask?.cancel()
+        lingerTask?.cancel()
     }
 
     private func ping(_ context: ChannelHandlerContext) {
@@ -66,8 +73,8 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     // MARK: Inbound
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !hasSentClose else { return }
         let frame = unwrapInboundIn(data)
+        guard !hasSentClose else { return discard(frame, context) }
         guard frames.take(within: Self.frameLimit, at: Instant(.now())) else { return fail(.policyViolation, context) }
         // RFC 6455 §5.1: a client masks every frame. No extension is negotiated, so no reserved bit has a meaning.
         guard frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return fail(.protocolError, context) }
@@ -157,7 +164,13 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
 
     private func fail(_ code: WebSocketErrorCode, _ context: ChannelHandlerContext) {
         sendClose(code, context)
-        context.close(promise: nil)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        lingerTask = context.eventLoop.scheduleTask(in: Self.lingering) { bound.value.close(promise: nil) }
+    }
+
+    private func discard(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
+        bytesAfterClose += frame.data.readableBytes
+        if frame.opcode == .connectionClose || bytesAfterClose > Self.lingeringBytes { context.close(promise: nil) }
     }
 
     private func sendClose(_ code: WebSocketErrorCode, _ context: ChannelHandlerContext) {

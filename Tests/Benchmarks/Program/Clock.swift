@@ -11,6 +11,9 @@ enum Clock {
     /// Processor time of this thread in nanoseconds.
     static func thread() -> Int64 { read(CLOCK_THREAD_CPUTIME_ID) }
 
+    /// Processor time of this process in nanoseconds.
+    static func process() -> Int64 { read(CLOCK_PROCESS_CPUTIME_ID) }
+
     /// How long to wait for a moment of the monotonic clock, rounded up: rounded down, the last millisecond would be spent
     /// asking again and again.
     static func milliseconds(until moment: Int64) -> Int32 {

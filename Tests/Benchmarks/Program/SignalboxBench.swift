@@ -7,7 +7,7 @@ import ArgumentParser
         abstract: "Loads a WebRTC server, and measures what a packet costs.",
         subcommands: [
             LoadCommand.self, ChurnCommand.self, CameraCommand.self, MicroCommand.self, SinkCommand.self,
-            BareCommand.self,
+            BareCommand.self, BareIngestCommand.self,
         ]
     )
 }

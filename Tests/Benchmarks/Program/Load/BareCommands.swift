@@ -62,7 +62,7 @@ struct BareCommand: ParsableCommand {
         var output = [UInt8](repeating: 0, count: 64 * Self.packet)
         var sent = 0
         let began = Clock.monotonic()
-        let cpu = Self.processorTime()
+        let cpu = Clock.process()
         for frame in 0..<seconds * SyntheticStream.framesPerSecond {
             let isKeyframe = frame % SyntheticStream.gop == 0
             let count = isKeyframe ? SyntheticStream.keyframeBytes : SyntheticStream.interFrameBytes
@@ -81,7 +81,7 @@ struct BareCommand: ParsableCommand {
             let next = began + Int64(frame + 1) * 1_000_000_000 / Int64(SyntheticStream.framesPerSecond)
             usleep(UInt32(clamping: max(0, next - Clock.monotonic()) / 1_000))
         }
-        let used = Self.processorTime() - cpu
+        let used = Double(Clock.process() - cpu) / 1e9
         tell("{\"cpu_s_per_gb\":\(rounded(used / (Double(sent) / 1e9))),\"bytes\":\(sent)}")
     }
 
@@ -117,11 +117,5 @@ struct BareCommand: ParsableCommand {
             }
             return length
         }
-    }
-
-    private static func processorTime() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }

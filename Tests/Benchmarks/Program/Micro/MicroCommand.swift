@@ -5,11 +5,11 @@ import RTP
 struct MicroCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "micro",
-        abstract: "Measure the steps of a packet's life, and the machine's own ceiling."
+        abstract: "Measure the steps of a packet's life, and the machine's own ceiling; prints JSON."
     )
 
-    @Flag(help: "One JSON object instead of a table.") var json = false
     @Option(help: "Only the rows whose name contains this.") var only = ""
+    @Option(help: "How often everything is measured; the cheapest counts.") var batches = 60
 
     private static let steps: [(name: String, measure: @Sendable (Probe) throws -> Cost)] = [
         ("RTP header parsed", { PacketPath.parse($0) }),
@@ -28,30 +28,15 @@ struct MicroCommand: ParsableCommand {
     ]
 
     func run() throws {
-        let probe = Probe()
+        let probe = Probe(batches: batches)
         let rows = try Self.steps.filter { only.isEmpty || $0.name.contains(only) }
             .map { (name: $0.name, cost: try $0.measure(probe)) }
-        if json {
-            let objects = rows.map { row in
-                "\(String(reflecting: row.name)):{\"ns\":\(rounded(row.cost.nanoseconds)),"
-                    + "\"instructions\":\(row.cost.instructions.map { "\(rounded($0))" } ?? "null"),"
-                    + "\"allocations\":\(rounded(row.cost.allocations))}"
-            }
-            tell("{\(objects.joined(separator: ","))}")
-            return
+        let objects = rows.map { row in
+            "\(String(reflecting: row.name)):{\"ns\":\(rounded(row.cost.nanoseconds)),"
+                + "\"instructions\":\(row.cost.instructions.map { "\(rounded($0))" } ?? "null"),"
+                + "\"allocations\":\(rounded(row.cost.allocations)),"
+                + "\"operations\":\(Int(row.cost.operations))}"
         }
-        print(column("per packet", 50), column("ns", 9), column("instructions", 13), column("allocations", 12))
-        for row in rows {
-            print(
-                column(row.name, 50),
-                column("\(rounded(row.cost.nanoseconds))", 9),
-                column(row.cost.instructions.map { "\(Int($0))" } ?? "unsupported", 13),
-                column("\(rounded(row.cost.allocations))", 12)
-            )
-        }
-    }
-
-    private func column(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
+        tell("{\(objects.joined(separator: ","))}")
     }
 }
