@@ -45,7 +45,7 @@ def watch(chromium, url: str, seconds: float) -> dict:
     return seen
 
 
-@pytest.mark.parametrize("audio", ["aac", "pcmu"])
+@pytest.mark.parametrize("audio", ["aac", "pcmu", "none"])
 def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audio: str) -> None:
     """Without the cache this viewer would wait five seconds and more for the next keyframe.
 
@@ -74,6 +74,10 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
         ages = [picture["age"] for picture in pictures if second <= (picture["at"] - begun) / 1000 < end]
         return round(max(ages)) if ages else None
 
+    def behind_in_the_end() -> str:
+        ages = sorted(picture["age"] for picture in pictures if picture["at"] - begun >= 5000)
+        return f"median {statistics.median(ages):.0f} ms, p95 {ages[len(ages) * 95 // 100]:.0f} ms" if ages else "-"
+
     soon = max(1500, seen["firstFrame"] + 700)
     # The last picture stands until it is asked what was seen.
     times = [picture["at"] for picture in seen["pictures"]] + [seen["asked"]]
@@ -82,6 +86,7 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
     report(
         f"{audio}, first picture shown {pictures[0]['age'] / 1000:.1f} s old: first frame {seen['firstFrame']:.0f} ms after "
         f"the page was asked for, behind live at most { {s: behind(s, s + 0.5) for s in (0, 0.5, 1, 1.5, 2, 3, 5, 8)} } ms, "
+        f"from 5 s on {behind_in_the_end()}, "
         f"{len(pictures)} of {len(seen['pictures'])} clocks read, longest gap {max(gaps):.0f} ms, "
         f"sound {skew:+.0f} ms after the picture by the browser's account, {len(seen['beeps'])} beeps; "
         f"video {seen['video']}, audio {seen['audio']}"
@@ -93,7 +98,7 @@ def test_the_picture_comes_from_the_cache_and_is_live_soon(start, chromium, audi
     # Pictures without a clock could be of any age, and so could one that stands.
     assert len(pictures) >= 0.9 * len(seen["pictures"]), f"{len(pictures)} of {len(seen['pictures'])} clocks could be read"
     assert max(gaps) <= 500, f"a picture stood for {max(gaps):.0f} ms"
-    assert len(seen["beeps"]) >= 4, "no sound"
+    assert audio == "none" or len(seen["beeps"]) >= 4, "no sound"
 
 
 # The click and the first picture, on one clock: both pages are of one origin and so share its session storage.

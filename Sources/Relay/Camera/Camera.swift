@@ -71,6 +71,8 @@ final class Camera: Scheduled {
     var received = RateMeter()
     /// When the next receiver reports are due.
     var reportAt: Instant?
+    /// This attempt's pictures have been seen to be reordered.
+    var hasSeenReordering = false
     /// Loss over the last ten seconds: (when, packets, lost) of the video track.
     var lossWindow: [(at: Instant, packets: UInt64, lost: UInt64)] = []
 

@@ -228,6 +228,8 @@ extension RelayShard {
     private static let holdInterval: Duration = .seconds(60)
     /// A camera that has been live this long starts its backoff anew, so that the next cut finds it tried at once.
     private static let healthyAfter: Duration = .seconds(10)
+    /// Pictures that are reordered show it within this time.
+    private static let reorderingShows: Duration = .seconds(3)
     /// Video is missing when nothing came for this long.
     private static let stallAfter: Duration = .seconds(2)
     /// An on-demand camera is let go this long after its last viewer.
@@ -287,6 +289,12 @@ extension RelayShard {
             }
             if let liveSince = camera.liveSince, now - liveSince > Self.healthyAfter { camera.backoff.reset() }
             sampleLoss(of: camera, at: now)
+            if camera.stream.facts.reordersPictures, !camera.hasSeenReordering, let liveSince = camera.liveSince,
+                now - liveSince > Self.reorderingShows
+            {
+                forgetReordering(of: camera, at: now)
+                tell(camera, at: now, into: &effects)
+            }
             guard camera.configuration.onDemand, camera.state != .stopped else { continue }
             if !camera.audience.viewers.isEmpty {
                 camera.unwatchedSince = nil

@@ -100,7 +100,7 @@ extension RelayShard {
         return .accepted
     }
 
-    /// The camera may have been set right; if not, it will be seen again.
+    /// The camera has been set right, or may have been; if not, it will be seen again.
     func forgetReordering(of camera: Camera, at now: Instant) {
         camera.stream.facts.reordersPictures = false
         ended(.reordered(camera: camera.name), at: now)

@@ -133,7 +133,7 @@ extension RelayShard {
     ) {
         camera.transport = transport
         camera.credentialHold.reset()
-        forgetReordering(of: camera, at: now)
+        camera.hasSeenReordering = false
         camera.ingests = camera.tracks.enumerated().map { index, track in
             let packing = track.aacPacking ?? AACPacking()
             return TrackIngest(
@@ -192,6 +192,7 @@ extension RelayShard {
                 // An SPS that merely allows B-frames proves nothing.
                 break
             case .pictureReorderingDetected(observed: true):
+                camera.hasSeenReordering = true
                 guard !camera.stream.facts.reordersPictures else { continue }
                 camera.stream.facts.reordersPictures = true
                 log(
