@@ -195,7 +195,7 @@ extension Negotiation.Track {
         media.payloadFormats().first { format in
             format.map?.encodingName.equalsIgnoringASCIICase("rtx") == true
                 && format.map?.clockRate == main.clockRate
-                && format.parameters["apt"] == String(main.payloadType)
+                && format.parameters["apt"]?.decimal(upTo: 127) == Int(main.payloadType)
         }?.payloadType
     }
 }

@@ -109,12 +109,11 @@ private struct Rules {
                 rule("payload type \(map.payloadType) means what it meant in the offer")
             )
             if map.encodingName.equalsIgnoringASCIICase("rtx") {
-                let main = ours.formatParameters(map.payloadType)["apt"]
-                expect(main.map(ours.formats.contains) ?? false, rule("rtx belongs to a format"))
-                expect(
-                    main == theirs.formatParameters(map.payloadType)["apt"],
-                    rule("rtx belongs where it was offered")
-                )
+                func main(_ media: MediaDescription) -> UInt8? {
+                    media.formatParameters(map.payloadType)["apt"]?.decimal(upTo: 127).map { UInt8($0) }
+                }
+                expect(main(ours).map(ours.payloadTypes.contains) ?? false, rule("rtx belongs to a format"))
+                expect(main(ours) == main(theirs), rule("rtx belongs where it was offered"))
             }
         }
         for type in ours.payloadTypes {

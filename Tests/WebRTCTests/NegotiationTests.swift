@@ -56,6 +56,19 @@ import Wire
     }
 
     @Test(arguments: [
+        ("0 8 13", "0 08 13"), ("a=rtpmap:8 PCMA", "a=rtpmap:08 PCMA"), ("a=fmtp:109 level", "a=fmtp:0109 level"),
+        ("a=rtpmap:114 rtx", "a=rtpmap:0114 rtx"), ("a=fmtp:114 apt=109", "a=fmtp:0114 apt=0109"),
+        ("a=rtcp-fb:109 nack pli", "a=rtcp-fb:0109 nack pli"),
+    ])
+    func `a number with a zero before it is that number`(plain: String, padded: String) throws {
+        let offer = Offers.chrome().replacing(plain, with: padded)
+        #expect(offer != Offers.chrome())
+        let peer = try peer(offer, [Formats.h264, Formats.pcma])
+        #expect(AnswerRules.broken(peer.answer, answering: offer) == [])
+        #expect(try golden(peer) == Golden.chrome)
+    }
+
+    @Test(arguments: [
         (UInt8(0x42), UInt8(0xC0), "109"), (0x42, 0x00, "103"), (0x4D, 0x00, "115"), (0x64, 0x00, "109"),
         (0x4D, 0x40, "115"),
     ])
