@@ -199,7 +199,7 @@ let package = Package(
         ),
         .testTarget(
             name: "MediaProcessTests",
-            dependencies: ["signalbox-media", "CWorker", "Media"],
+            dependencies: ["signalbox-media", "CWorker", "Media", "TestSupport"],
             swiftSettings: ours
         ),
     ]

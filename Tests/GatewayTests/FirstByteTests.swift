@@ -3,10 +3,11 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import NIOSSL
+import TestSupport
 import Testing
 
 /// The HTTPS port, where STUN may come instead of HTTP.
-@Suite(.enabled(if: isInstalled("openssl"), "needs openssl to make a certificate"))
+@Suite(.enabled(if: Programs.areExpected("openssl"), "needs openssl to make a certificate"))
 struct FirstByteTests {
     /// A client that names no protocol in its handshake, as TURN's do not, or several.
     private struct Client {

@@ -154,12 +154,6 @@ func execute(_ program: String, _ arguments: [String], in directory: URL? = nil)
     }
 }
 
-/// Whether a program is installed.
-func isInstalled(_ program: String) -> Bool {
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        .contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(program)") }
-}
-
 /// A certificate that is good for one test run.
 enum TestCertificate {
     static func make() async throws -> GatewayConfiguration.TLSIdentity {

@@ -2,6 +2,7 @@ import Foundation
 import Gateway
 import NIOPosix
 import Relay
+import TestSupport
 import Testing
 import Wire
 
@@ -45,7 +46,7 @@ struct ListenerTests {
         #expect(missing?.kind == .certificate)
     }
 
-    @Test(.enabled(if: isInstalled("openssl"), "needs openssl to make a certificate"))
+    @Test(.enabled(if: Programs.areExpected("openssl"), "needs openssl to make a certificate"))
     func `TLS speaks HTTP 1.1 and 2, media included, and remembers the viewer across streams`() async throws {
         let identity = try await TestCertificate.make()
         try await GatewayHarness.run {
@@ -89,7 +90,7 @@ struct ListenerTests {
         }
     }
 
-    @Test(.enabled(if: isInstalled("openssl"), "needs openssl to make a certificate"))
+    @Test(.enabled(if: Programs.areExpected("openssl"), "needs openssl to make a certificate"))
     func `a certificate is replaced without closing anything, and only a bought one brings HSTS`() async throws {
         var bought = try await TestCertificate.make()
         bought.isSelfSigned = false

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The page's logic runs under node, with time turned by hand.
 struct PageLogicTests {
-    @Test(.enabled(if: isInstalled("node"), "needs node to run the page's scripts"))
+    @Test(.enabled(if: Programs.areExpected("node"), "needs node to run the page's scripts"))
     func `the page's own tests pass`() async throws {
         let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("js")
         let page = tests.appendingPathComponent("../../../Sources/Gateway/Page").standardizedFileURL

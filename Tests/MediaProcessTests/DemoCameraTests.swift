@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The demo cameras as ffmpeg and GStreamer see them.
-@Suite(.serialized, .enabled(if: Tool.isInstalled("ffmpeg"), "ffmpeg is not installed"))
+@Suite(.serialized, .enabled(if: Programs.areExpected("ffmpeg", "ffprobe"), "ffmpeg is not installed"))
 struct DemoCameraTests {
     /// Decodes pictures and returns ffmpeg's complaints.
     private func decode(_ camera: RunningDemo.Camera, over transport: String, frames: Int = 50) async throws -> String {
@@ -34,7 +35,10 @@ struct DemoCameraTests {
         }
     }
 
-    @Test(.enabled(if: Tool.isInstalled("gst-launch-1.0"), "GStreamer is not installed"), arguments: ["tcp", "udp"])
+    @Test(
+        .enabled(if: Programs.areExpected("gst-launch-1.0"), "GStreamer is not installed"),
+        arguments: ["tcp", "udp"]
+    )
     func `GStreamer decodes a camera`(transport: String) async throws {
         let demo = try await RunningDemo(["--only", "demo/yard"])
         defer { demo.end() }

@@ -1,7 +1,8 @@
+import TestSupport
 import Testing
 
 /// Faults that the end-to-end tests make the demo cameras have, and the process's own end.
-@Suite(.serialized, .enabled(if: Tool.isInstalled("ffmpeg"), "ffmpeg is not installed"))
+@Suite(.serialized, .enabled(if: Programs.areExpected("ffmpeg", "ffprobe"), "ffmpeg is not installed"))
 struct DemoControlTests {
     private static let small = ["--only", "demo/clock", "--size", "640x360", "--gop", "1"]
 

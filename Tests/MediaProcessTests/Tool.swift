@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import TestSupport
 
 /// A program that we did not write, run to its end.
 enum Tool {
@@ -13,11 +14,9 @@ enum Tool {
         }
     }
 
-    static func isInstalled(_ name: String) -> Bool { path(of: name) != nil }
-
     /// Runs a program for at most 40 s. Its standard input is empty.
     static func run(_ name: String, _ arguments: [String]) async throws -> Result {
-        guard let path = path(of: name), let timeout = self.path(of: "timeout") else {
+        guard let path = Programs.path(of: name), let timeout = Programs.path(of: "timeout") else {
             throw CocoaError(.fileNoSuchFile)
         }
         let process = Process()
@@ -40,10 +39,5 @@ enum Tool {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(returning: Array(handle.readDataToEndOfFile())) }
         }
-    }
-
-    private static func path(of name: String) -> String? {
-        let directories = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin").split(separator: ":")
-        return directories.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 }

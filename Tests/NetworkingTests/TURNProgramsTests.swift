@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import TURN
+import TestSupport
 import Testing
 import Wire
 
@@ -13,7 +14,10 @@ import Wire
 /// coturn's client programs against our STUN and TURN. They judge what goes over the wire, the counters what came of it.
 @Suite(
     .timeLimit(.minutes(2)),
-    .enabled(if: Program.exists("turnutils_uclient"), "coturn's programs are not installed")
+    .enabled(
+        if: Programs.areExpected("turnutils_uclient", "turnutils_stunclient"),
+        "coturn's programs are not installed"
+    )
 )
 struct TURNProgramsTests {
     private let group = MultiThreadedEventLoopGroup.singleton
@@ -218,18 +222,10 @@ struct TURNProgramsTests {
 
 /// A program of the system, run with a time limit.
 enum Program {
-    static func exists(_ name: String) -> Bool { path(name) != nil }
-
-    private static func path(_ name: String) -> String? {
-        (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin").split(separator: ":")
-            .map { "\($0)/\(name)" }
-            .first { FileManager.default.isExecutableFile(atPath: $0) }
-    }
-
     /// What the program says on both outputs until it ends, or is ended when its time is over.
     static func run(_ name: String, _ arguments: [String], within limit: Duration) async throws -> String {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: try required(path(name)))
+        process.executableURL = URL(fileURLWithPath: try required(Programs.path(of: name)))
         process.arguments = arguments
         process.standardInput = FileHandle.nullDevice
         let output = Pipe()

@@ -163,7 +163,10 @@ import Wire
         run.feed([5, 6])
         guard
             case .receiverReport(_, let later) = try RTCPPacket.parse(run.receiver.makeReceiverReport(at: .zero))[0]
-        else { return }
+        else {
+            Issue.record("no receiver report")
+            return
+        }
         #expect(later.first?.fractionLost == 0)
         #expect(later.first?.cumulativeLost == 3)
     }

@@ -212,7 +212,10 @@ import Wire
         try camera.connect()
         #expect(camera.isPlaying)
         #expect(camera.others.count == 5)
-        guard case .response(let answer) = camera.others.first else { return }
+        guard case .response(let answer) = camera.others.first else {
+            Issue.record("no answer")
+            return
+        }
         #expect(answer.status == 200 && answer.headers.cseq == 900)
         #expect(answer.headers["Public"] != nil)
         #expect(camera.notices.count == 5)

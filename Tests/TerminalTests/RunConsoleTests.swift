@@ -154,7 +154,7 @@ import Wire
         #expect(console.waitForExit() == .detach)
     }
 
-    @Test func `without a usable terminal it says what to do`() {
+    @Test func `without a usable terminal it says what to do`() throws {
         func message(_ change: (inout ConsoleOptions) -> Void) -> String {
             var options = ConsoleOptions(mode: .inProcess, author: "t", clock: monotonicNow)
             change(&options)
@@ -163,7 +163,7 @@ import Wire
         }
         #expect(message { $0.device = .path("/dev/null") }.contains("not a terminal"))
         #expect(message { $0.device = .path("/nonexistent/tty") }.contains("signalbox attach"))
-        guard let terminal = PseudoTerminal() else { return }
+        let terminal = try #require(PseudoTerminal())
         #expect(
             message { ($0.device, $0.terminalType) = (.path(terminal.path), "no-such-terminal") }.contains("set TERM")
         )
