@@ -224,16 +224,25 @@ def test_with_every_way_open_a_browser_takes_plain_udp(start, chromium) -> None:
 class Strict:
     """A relay, and a Chromium in a network namespace whose way out is under the test's control."""
 
-    def __init__(self, start: Any, open_things: Any, directory: pathlib.Path, rules: str | None) -> None:
+    def __init__(
+        self,
+        start: Any,
+        open_things: Any,
+        directory: pathlib.Path,
+        rules: str | None,
+        address: str = "198.18.7.1",
+    ) -> None:
         if os.geteuid() != 0 or not CHROMIUM:
             reason = "needs root for a network namespace, and chromium"
             pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
         from playwright.sync_api import sync_playwright
 
         demo = start.demo("--cameras", "1")
-        self.namespace = open_things.enter_context(client_network())
+        self.namespace = open_things.enter_context(client_network(has_ipv6=":" in address))
+        self.address = address
+        self.host = f"[{address}]" if ":" in address else address
         self.relay = start.relay(
-            {"clock": camera_configuration(demo)}, auth="open", host="198.18.7.1", advertise=["198.18.7.1"]
+            {"clock": camera_configuration(demo)}, auth="open", host=self.host, advertise=[address]
         )
         self.relay.wait_for_camera("clock")
         self.https = int(self.relay.listener("https").rsplit(":", 1)[1])
@@ -277,7 +286,7 @@ class Strict:
         )
 
     def key_hash(self) -> str:
-        certificate = ssl.get_server_certificate(("198.18.7.1", self.https))
+        certificate = ssl.get_server_certificate((self.address, self.https))
         key = subprocess.run(
             ["openssl", "x509", "-pubkey", "-noout"], input=certificate, check=True, capture_output=True, text=True
         ).stdout
@@ -287,7 +296,7 @@ class Strict:
         return base64.b64encode(hashlib.sha256(der).digest()).decode()
 
     def watch(self, script: str | None = None) -> Watching:
-        return Watching(self.browser, f"https://198.18.7.1:{self.https}/clock", script=script)
+        return Watching(self.browser, f"https://{self.host}:{self.https}/clock", script=script)
 
 
 @pytest.mark.parametrize(
@@ -355,4 +364,23 @@ def test_a_nat_that_changes_its_port_does_not_stop_the_picture(start, open_thing
     page.wait_until_moving()
     assert page.state()["viewer"] == viewer
     assert page.page.evaluate("() => window.signalbox.transitions.length") == transitions, "the page changed over"
+    assert not page.problems, page.problems
+
+
+def test_a_browser_on_ipv6_gets_its_media_over_ipv6(start, open_things, tmp_path: pathlib.Path) -> None:
+    # The browser has both; the relay is at an IPv6 address only.
+    network = Strict(start, open_things, tmp_path, None, address="fd5b:7::1")
+    began = time.monotonic()
+    page = network.watch(only("^$"))
+    page.wait_until_playing("webrtc", within=15)
+    took = time.monotonic() - began
+    page.wait_until_moving()
+    assert_carried_by(network.relay, "udp")
+    pair = next(pair for pair in network.relay.ctl("pairs") if pair["isSelected"])
+    report(f"IPv6 only: WebRTC frames after {took:.1f} s by {pair['local']} and {pair['remote']}")
+    assert pair["state"] == "succeeded" and pair["bytesSent"] > 100_000, pair
+    assert pair["local"] == f"host [fd5b:7::1]:{network.media}", pair
+    assert re.fullmatch(r"(host|prflx) \[fd5b:7::2\]:\d+", pair["remote"]), pair
+    decoded = page.frames()
+    eventually(lambda: page.frames() >= decoded + 50, 5, "50 more frames are decoded")
     assert not page.problems, page.problems

@@ -27,8 +27,8 @@ def run(*arguments: str) -> None:
 
 
 @contextlib.contextmanager
-def client_network() -> Iterator[str]:
-    """A network namespace whose only way out is a wire to this one (198.18.7.2 to 198.18.7.1)."""
+def client_network(has_ipv6: bool = False) -> Iterator[str]:
+    """A network namespace whose only way out is a wire to this one (198.18.7.2 to 198.18.7.1, fd5b:7::2 to fd5b:7::1)."""
     name = f"signalbox-{os.getpid()}"
     wire = f"sbx{os.getpid() % 100000}"
     run("ip", "netns", "add", name)
@@ -37,6 +37,10 @@ def client_network() -> Iterator[str]:
         run("ip", "address", "add", "198.18.7.1/30", "dev", wire)
         run("ip", "link", "set", wire, "up")
         run("ip", "-n", name, "address", "add", "198.18.7.2/30", "dev", "eth0")
+        if has_ipv6:
+            # Without it they were in doubt for a second or two (RFC 4862 §5.4).
+            run("ip", "address", "add", "fd5b:7::1/64", "dev", wire, "nodad")
+            run("ip", "-n", name, "address", "add", "fd5b:7::2/64", "dev", "eth0", "nodad")
         run("ip", "-n", name, "link", "set", "eth0", "up")
         run("ip", "-n", name, "link", "set", "lo", "up")
         yield name
