@@ -91,6 +91,19 @@ struct CommandLineTests {
         #expect(unknown.exitCode == 3 && empty.exitCode == 3)
     }
 
+    @Test func `tables name a viewer by the beginning of its id, long enough to be typed back`() throws {
+        let ids = [
+            "v3kd9abcdefgh", "v3kd9abcdexyz", "v3kd9abc", "0123456789abcdefghijklmno", "v4aaaaaaaaaaa", "v4",
+            "v3kd9abcdefgh",
+        ]
+        let names = ShortViewerNames(ids)
+        #expect(names["0123456789abcdefghijklmno"] == "0123456")
+        #expect(names["v4aaaaaaaaaaa"] == "v4aaaaa" && names["v4"] == "v4")
+        #expect(names["v3kd9abcdefgh"] == "v3kd9abcdef" && names["v3kd9abcdexyz"] == "v3kd9abcdex")
+        #expect(names["of somebody else"] == "of somebody else")
+        for id in ids { #expect(try ViewerName(word: names[id]).id(among: ids) == id) }
+    }
+
     @Test func `whose id is another's beginning is still itself`() throws {
         #expect(try ViewerName(word: "v00a").id(among: ["v00abc", "v00a"]) == "v00a")
     }

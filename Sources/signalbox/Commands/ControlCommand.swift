@@ -144,9 +144,10 @@ extension ControlCommand {
                 "CLIENT",
                 "WHY"
             )
+            let names = ShortViewerNames(viewers.map(\.id))
             for viewer in viewers {
                 table.add(
-                    viewer.id,
+                    names[viewer.id],
                     viewer.camera,
                     viewer.delivery.rawValue,
                     viewer.state.rawValue,
@@ -195,9 +196,10 @@ extension ControlCommand {
                 "OUT",
                 "ANSWERED"
             )
+            let names = ShortViewerNames(snapshot.viewers.map(\.id) + snapshot.pairs.map(\.viewer))
             for pair in pairs {
                 table.add(
-                    pair.id,
+                    names[pair],
                     pair.camera,
                     pair.local,
                     pair.remote,
@@ -223,16 +225,16 @@ extension ControlCommand {
 
         private func listEnded() async throws {
             let client = try await connect(options.stateOptions)
-            let wanted =
-                viewer == nil
-                ? nil : try await wanted(client, try await options.latest(client), includingEnded: true)
+            let snapshot = try await options.latest(client)
+            let wanted = try await wanted(client, snapshot, includingEnded: true)
             let attempts = await client.attempts(AttemptsRequest(viewer: wanted))
             await client.close()
             var table = Table("ENDED", "VIEWER", "CAMERA", "CLIENT", "LASTED", "REACHED", "PAIRS", "CHECKED", "VERDICT")
+            let names = ShortViewerNames(snapshot.viewers.map(\.id) + attempts.map(\.viewer))
             for attempt in attempts {
                 table.add(
                     Date(timeIntervalSince1970: Double(attempt.endedAt) / 1000).formatted(.iso8601),
-                    attempt.viewer,
+                    names[attempt.viewer],
                     attempt.camera,
                     "\(attempt.client) \(attempt.remote)",
                     String(format: "%.1f s", attempt.duration),
@@ -256,12 +258,15 @@ extension ControlCommand {
         var wantsJSON: Bool { options.json }
 
         func run() async throws {
-            let turn = try await options.snapshot().turn
+            let snapshot = try await options.snapshot()
+            let turn = snapshot.turn
             var table = Table("RELAYED", "VIEWER", "BY", "CLIENT", "SERVER", "AGE", "LEFT", "IN", "OUT", "DROPPED")
-            for allocation in turn?.allocations ?? [] {
+            let allocations = turn?.allocations ?? []
+            let names = ShortViewerNames(snapshot.viewers.map(\.id) + allocations.compactMap(\.viewer))
+            for allocation in allocations {
                 table.add(
                     allocation.id,
-                    allocation.viewer,
+                    allocation.viewer.map { names[$0] },
                     allocation.transport,
                     allocation.client,
                     allocation.server,
@@ -322,13 +327,16 @@ extension ControlCommand {
 
         func run() async throws {
             let client = try await connect(options.stateOptions)
+            let viewers = try await options.latest(client).viewers
             let events = await client.events(EventsRequest(limit: limit))
             await client.close()
+            let names = ShortViewerNames(viewers.map(\.id) + events.compactMap(\.viewer))
             var table = Table("TIME", "SEVERITY", "CAMERA", "VIEWER", "EVENT")
             let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
             for event in events {
                 let date = Date(timeIntervalSince1970: Double(event.at) / 1000)
-                table.add(date.formatted(format), "\(event.severity)", event.camera, event.viewer, event.text)
+                let viewer = event.viewer.map { names[$0] }
+                table.add(date.formatted(format), "\(event.severity)", event.camera, viewer, event.text)
             }
             try options.print(events, orTable: table)
         }

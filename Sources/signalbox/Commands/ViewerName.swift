@@ -53,3 +53,33 @@ struct ViewerName {
     /// Ambiguous names are answered with so many.
     private static let shownCandidates = 5
 }
+
+/// What viewers are called in tables: as on the console by the first characters of their ids, or by as many more as it
+/// takes to tell them apart, so that what is read can be typed.
+struct ShortViewerNames {
+    /// As many as the console shows.
+    private static let customary = 7
+
+    private let names: [String: String]
+
+    /// Names for `ids`, among which they are unique.
+    init(_ ids: some Sequence<String>) {
+        let sorted = Set(ids).sorted()
+        var names: [String: String] = [:]
+        for (index, id) in sorted.enumerated() {
+            // In this order nobody has more in common with an id than its neighbours.
+            let neighbours = [index - 1, index + 1].filter(sorted.indices.contains).map { sorted[$0] }
+            let shared = neighbours.map { zip($0, id).prefix { $0 == $1 }.count }.max() ?? 0
+            names[id] = String(id.prefix(max(Self.customary, shared + 1)))
+        }
+        self.names = names
+    }
+
+    /// The name of `id`; the whole of it if it is none of those known.
+    subscript(id: String) -> String { names[id] ?? id }
+
+    /// The name of the viewer of `pair` with the pair's number.
+    subscript(pair: PairSnapshot) -> String {
+        pair.id.hasPrefix(pair.viewer) ? self[pair.viewer] + pair.id.dropFirst(pair.viewer.count) : pair.id
+    }
+}
