@@ -2,7 +2,7 @@
 # make install  programs that run without a Swift toolchain, manual, themes, shell completion; PREFIX=/usr/local
 # make test     install what the tests need, run all of them
 # make bench    what a viewer, a packet and a camera cost; MEDIAMTX=path runs the same against that binary
-# make fuzz     fuzz the parsers that meet WebRTC's bytes, FUZZ_SECONDS (60) each, under AddressSanitizer
+# make fuzz     fuzz the parsers that meet WebRTC's bytes and signalling, FUZZ_SECONDS (60) each, under AddressSanitizer
 # make help     this list
 #
 # ARGS="..." goes to the program of run and bench.
