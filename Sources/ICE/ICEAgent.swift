@@ -416,11 +416,12 @@ extension ICEAgent {
 
     /// Chooses the path for media.
     ///
-    /// The first USE-CANDIDATE wins; where the selected path's connection has closed, any path that works. Otherwise a path takes over when our own check on it succeeded and either it is
-    /// nominated with a higher priority (or the current one never answered us), or the current one has left our check
-    /// unanswered for ``failoverDelay`` while the other is alive. When the other was nominated after the current one
-    /// had last been heard of, as behind a NAT that has changed its mind, one check without an answer is enough. A
-    /// replayed check from elsewhere can therefore not pull media away from a working path.
+    /// The first USE-CANDIDATE wins; where the selected path's connection has closed, any path that works. Otherwise a
+    /// path takes over when our own check on it succeeded and either it is nominated with a higher priority (or the
+    /// current one never answered us), or the current one has left our check unanswered for ``failoverDelay`` while the
+    /// other is alive. When the other was nominated after the current one had last been heard of, as behind a NAT that
+    /// has changed its mind, one check without an answer is enough. A replayed check from elsewhere can therefore not
+    /// pull media away from a working path.
     private mutating func reconsiderSelection(at now: Instant, into effects: inout [ICEEffect]) {
         guard let selected = selectedIndex else {
             let hadOne = firstNomination != nil

@@ -114,8 +114,8 @@ struct MediaRouting: Sendable {
         case refused
     }
 
-    /// Decides whether a datagram from the camera's host belongs to the track. The first port that sends is taken, because
-    /// announced ports are often wrong; a packet from the announced one overrides that.
+    /// Decides whether a datagram from the camera's host belongs to the track. The first port that sends is taken,
+    /// because announced ports are often wrong; a packet from the announced one overrides that.
     mutating func accept(track: Int, isRTCP: Bool, from port: UInt16) -> Source {
         guard paths.indices.contains(track), paths[track].isSetUp || paths[track].clientPort != nil else {
             return .refused

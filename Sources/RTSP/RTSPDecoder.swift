@@ -34,8 +34,8 @@ public enum RTSPDecodingError: Error, Equatable, Sendable {
 /// Splits the bytes of an RTSP connection into messages and interleaved packets, however they arrive.
 ///
 /// Cameras send NUL padding, stray line ends and, after a partial write, garbage; the decoder skips these until it finds
-/// something that can only be a frame or a message, and counts what it skipped. An interleaved packet costs one copy and no
-/// allocation; nothing is looked at byte by byte.
+/// something that can only be a frame or a message, and counts what it skipped. An interleaved packet costs one copy
+/// and no allocation; nothing is looked at byte by byte.
 public struct RTSPDecoder: Sendable {
     /// Longest request or status line.
     public static let maximumLineBytes = 4 * 1024

@@ -276,8 +276,8 @@ extension ConsoleModel {
         return " (\(Format.percent(100 * Double(viewer.retransmittedBytes) / Double(viewer.bytes))) % of bytes)"
     }
 
-    /// What waits to be sent, what found no room, what its network is thought to carry, and the rung it is on; `nil` where
-    /// there is none.
+    /// What waits to be sent, what found no room, what its network is thought to carry, and the rung it is on; `nil`
+    /// where there is none.
     private func sendQueue(_ viewer: ViewerSnapshot) -> Fact? {
         guard viewer.delivery == .webrtc, let packets = viewer.queuedPackets else { return nil }
         var spans = [Span("\(packets) packets (\(Format.bytes(Double(viewer.queuedBytes)))) wait")]

@@ -124,8 +124,8 @@ extension ConsoleModel {
         )
     }
 
-    /// The steps to the first decoded frame, from the offer or with HLS from joining, as a waterfall, with what the pairs say
-    /// about the network.
+    /// The steps to the first decoded frame, from the offer or with HLS from joining, as a waterfall, with what the
+    /// pairs say about the network.
     func drawLadder(_ viewer: ViewerSnapshot, _ rect: Rect, _ kind: Frame.Kind, on canvas: inout Canvas) {
         drawLadder(
             viewer.ladder,

@@ -4,8 +4,8 @@ import Wire
 /// Which shard a datagram belongs to: by the path it came on, or, where that is nobody's yet, by the ufrag of a STUN
 /// request.
 ///
-/// A path stays with its session until that ends or its connection does: a check under a forged source address would otherwise move what the
-/// address's owner sends to the forger's session.
+/// A path stays with its session until that ends or its connection does: a check under a forged source address would
+/// otherwise move what the address's owner sends to the forger's session.
 struct DatagramRoutes {
     private struct Claim {
         var shard: Int

@@ -25,7 +25,8 @@ struct ProcessStatistics {
                 $0 &* Int64(sysconf(Int32(_SC_PAGESIZE)))
             }
         }
-        // The command's name may hold blanks and brackets, so fields are counted from the last bracket; threads is the 18th.
+        // The command's name may hold blanks and brackets, so fields are counted from the last bracket; threads is the
+        // 18th.
         threads = Self.read("/proc/self/stat").flatMap { text in
             guard let bracket = text.lastIndex(of: ")") else { return nil }
             let fields = text[bracket...].split(separator: " ")

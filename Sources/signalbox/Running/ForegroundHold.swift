@@ -37,8 +37,8 @@ struct ForegroundHold {
         exit(waitForRelease(ends[0]))
     }
 
-    /// Lets go of the terminal: its signals and its end cannot reach the relay, nor can writes of the relay reach it. Then
-    /// the shell has its prompt back.
+    /// Lets go of the terminal: its signals and its end cannot reach the relay, nor can writes of the relay reach it.
+    /// Then the shell has its prompt back.
     func release() {
         for number in [SIGTTOU, SIGTTIN, SIGTSTP] { signal(number, SIG_IGN) }
         let terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)

@@ -14,8 +14,8 @@ enum Clock {
     /// Processor time of this process in nanoseconds.
     static func process() -> Int64 { read(CLOCK_PROCESS_CPUTIME_ID) }
 
-    /// How long to wait for a moment of the monotonic clock, rounded up: rounded down, the last millisecond would be spent
-    /// asking again and again.
+    /// How long to wait for a moment of the monotonic clock, rounded up: rounded down, the last millisecond would be
+    /// spent asking again and again.
     static func milliseconds(until moment: Int64) -> Int32 {
         Int32(clamping: max(0, (moment - monotonic() + 999_999) / 1_000_000))
     }

@@ -1,8 +1,8 @@
 /// A time written into video so that whoever gets any part of it knows when it was sent.
 ///
-/// Slices of the synthetic camera consist of blocks of ``blockLength`` bytes that begin with a stamp: a fixed word and the
-/// wall clock in nanoseconds, seven bits a byte. A relay may cut slices into packets where it likes. No byte is zero, so
-/// nothing looks like a start code.
+/// Slices of the synthetic camera consist of blocks of ``blockLength`` bytes that begin with a stamp: a fixed word and
+/// the wall clock in nanoseconds, seven bits a byte. A relay may cut slices into packets where it likes. No byte is
+/// zero, so nothing looks like a start code.
 enum Stamp {
     static let blockLength = 64
     private static let word = Array("sb-stamp".utf8)
