@@ -44,6 +44,14 @@ def eventually(check: Callable[[], Any], within: float, what: str, every: float 
         time.sleep(every)
 
 
+def throughout(check: Callable[[], Any], seconds: float, what: str, every: float = 0.1) -> None:
+    """Asserts that `check` is true all through a while: what must not happen has no event to wait for."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert check(), f"not all through {seconds} s: {what}"
+        time.sleep(every)
+
+
 class Child:
     """A process that is ended with the test."""
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import cpu_seconds, eventually, report
+from harness import cpu_seconds, eventually, report, throughout
 from hostile import (
     ERROR,
     SUCCESS,
@@ -116,6 +116,7 @@ def test_replayed_and_odd_checks_move_no_media(stage) -> None:
         viewer = await playing(stage)
         thief = stage.stranger()
         captured = viewer.check()
+        # Ten a second: what is answered depends on the pace.
         for _ in range(40):
             thief.send(captured)
             await asyncio.sleep(0.1)
@@ -133,7 +134,8 @@ def test_replayed_and_odd_checks_move_no_media(stage) -> None:
         thief.send(viewer.check([(0x8100 + number, b"") for number in range(200)]))
         thief.send(viewer.check([(XOR_MAPPED, b"\0\x03\0\0\0\0\0\0")]))
         thief.send(viewer.check([(XOR_MAPPED, b"\0\x02\0\0" + bytes(8))]))
-        await asyncio.sleep(0.5)
+        # Pictures that came after them show that the relay has dealt with them.
+        await viewer.see(10)
         kinds = [int.from_bytes(datagram[:2], "big") for datagram in thief.heard()]
         assert kinds.count(ERROR) == 1, "420 for the authentic one, silence for the others"
         assert kinds.count(SUCCESS) == 0
@@ -198,7 +200,7 @@ def test_connections_to_the_media_port_that_come_to_nothing_are_closed_in_five_s
 
 
 def test_offers_that_nobody_follows_up_take_so_much_and_no_more(stage) -> None:
-    before, refused = resident(stage.pid), {}
+    before, begun, refused = resident(stage.pid), time.monotonic(), {}
     for number in range(320):
         status, headers, body = post(stage.url, OFFER.replace("x9Qf", f"x{number:03}"))
         if status != 201:
@@ -206,23 +208,26 @@ def test_offers_that_nobody_follows_up_take_so_much_and_no_more(stage) -> None:
             reason = {429: "yet to connect", 503: "overloaded"}.get(status, "another status")
             assert reason in body and int(headers["Retry-After"]) <= 15, (status, body)
             refused[number] = status
+    took = time.monotonic() - begun
     pending = len(stage.relay.viewers())
     grown = (resident(stage.pid) - before) / 1_048_576
-    report(f"320 offers: {pending} wait to connect, {len(refused)} refused, {grown:.1f} MB more")
-    assert pending <= 256 and refused
+    report(f"320 offers in {took:.0f} s: {pending} wait to connect, {len(refused)} refused, {grown:.1f} MB more")
+    # One that has had ten seconds makes room for another, so that on a slow machine none may be refused.
+    assert pending <= 256 and (refused or took > 10)
     assert grown < 48
 
     async def scenario() -> None:
-        # Whoever means it gets the place of one that had ten seconds.
-        await asyncio.sleep(11)
-        for _ in range(10):
+        # Whoever means it gets the place of one that had ten seconds; until then it asks every second.
+        asked = time.monotonic()
+        while True:
             viewer = HostileViewer(stage.url)
             status = await viewer.connect()
-            if status != 503:
+            if status not in (429, 503) or time.monotonic() > asked + 30:
                 break
             await viewer.close()
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
         assert status == 201
+        report(f"a place among them after {time.monotonic() - asked:.0f} s")
         await viewer.see(1, within=20)
         await viewer.close()
 
@@ -294,12 +299,11 @@ def test_a_certificate_that_the_offer_did_not_promise_gets_no_media(stage) -> No
 
         viewer = HostileViewer(stage.url, twist=twist)
         assert await viewer.connect() == 201
-        await asyncio.sleep(3)
+        await asyncio.to_thread(eventually, lambda: not stage.relay.viewers(), 20, "the relay ends the viewer")
         assert viewer.frames == 0
         await viewer.close()
 
     asyncio.run(scenario())
-    eventually(lambda: not stage.relay.viewers(), 10, "the viewer is ended")
 
 
 def test_what_a_viewer_with_keys_sends_harms_nobody(stage) -> None:
@@ -355,6 +359,7 @@ def test_what_a_viewer_with_keys_sends_harms_nobody(stage) -> None:
                 return next(entry.bytesReceived for entry in stats.values() if entry.type == "transport")
 
             before = await received()
+            # The window that is measured.
             await asyncio.sleep(seconds)
             return (await received() - before) * 8 / seconds
 
@@ -430,8 +435,7 @@ def test_candidates_aim_us_at_nobody(stage) -> None:
     for _ in range(50):
         status, _, body = request("PATCH", origin + headers["Location"], fragment_text.encode(), fields)
         assert status == 204, body
-    time.sleep(3)
-    assert victim.heard() == []
+    throughout(lambda: victim.heard() == [], 3, "nothing is sent there")
     assert len(stage.relay.snapshot()["pairs"]) <= 33
 
 
