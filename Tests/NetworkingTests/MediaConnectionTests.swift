@@ -165,6 +165,12 @@ import Wire
             plane.claim(path, through: "mine")
             #expect(!plane.isOwned(path))
             #expect(try #require(await endings.next()).0 == path)
+            // So may the one by which a relayed address is learned, whose allocation went with its owner's connection.
+            let relayed = RelayedAddress.address(1, for: .tcp)
+            let way = FiveTuple(.udp, local: path.local, remote: relayed)
+            plane.claim(way, through: "mine")
+            #expect(!plane.isOwned(way))
+            #expect(try #require(await endings.next()).0 == way)
             _ = try? channel.finish()
             await plane.close()
         }

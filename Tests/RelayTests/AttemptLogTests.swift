@@ -76,7 +76,32 @@ struct AttemptLogTests {
         #expect(log.newest(AttemptsRequest(viewer: "v0"), now: 0).isEmpty)
         for number in 0..<AttemptLog.capacity { log.append(attempt("w\(number)", severity: .warning)) }
         #expect(log.newest(AttemptsRequest(viewer: "failed"), now: 0).isEmpty)
-        #expect(log.newest(AttemptsRequest(limit: .max), now: 0).allSatisfy { $0.verdict.severity == .warning })
+        // Of those in order a share stays, the newest, so that the next one is to be found.
+        #expect(log.newest(AttemptsRequest(viewer: "v\(AttemptLog.capacity - 1)"), now: 0).count == 1)
+        log.append(attempt("good"))
+        #expect(log.newest(AttemptsRequest(limit: 1), now: 0).map(\.viewer) == ["good"])
+    }
+
+    @Test func `a client that fails in ever new ways pushes out what it had before, and nothing else`() {
+        let log = AttemptLog()
+        log.append(attempt("watched"))
+        log.append(attempt("failed", rule: .udpBlocked, remote: "192.0.2.2", severity: .warning, hadMedia: false))
+        for number in 0..<5_000 {
+            log.append(
+                attempt(
+                    "v\(number)",
+                    rule: .refused,
+                    control: .whep,
+                    remote: "203.0.113.9",
+                    text: "the browser offers H\(number)",
+                    severity: .warning,
+                    hadMedia: false
+                )
+            )
+        }
+        let kept = log.newest(AttemptsRequest(), now: 0)
+        #expect(kept.count == AttemptLog.failuresOfAddress + 2)
+        #expect(kept.suffix(2).map(\.viewer) == ["failed", "watched"])
     }
 
     @Test func `their bytes are bounded, however long the names that clients invent`() {

@@ -67,7 +67,8 @@ import Wire
         console.forgetOutput()
         terminal.resize(columns: 132, rows: 43)
         kill(getpid(), SIGWINCH)
-        #expect(console.waitForOutput("\u{1B}[43;"))
+        // The last line, by whichever of its two ways curses goes there.
+        #expect(console.waitForOutput("\u{1B}[43"))
         for (columns, rows) in [(1, 1), (65_535, 1), (65_535, 65_535), (32_767, 32_767), (20, 5), (80, 24)]
             as [(UInt16, UInt16)]
         {

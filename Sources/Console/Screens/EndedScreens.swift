@@ -18,8 +18,8 @@ extension ConsoleModel {
             ) { Span($0.camera) },
             Column("LASTED", 6, priority: 4) { Span(Format.calmAge($0.duration)) },
             Column("REACHED", 11, priority: 2, left: true) { attempt in
-                let step = attempt.ladder.last?.name ?? "-"
-                return Span(step == "first decoded frame" ? "first frame" : step)
+                let step = attempt.ladder.furthest?.name ?? "-"
+                return Span(step == ViewerSnapshot.LadderStep.firstDecodedFrame ? "first frame" : step)
             },
             Column("CHK", 5, priority: 6) { attempt in
                 let checked = attempt.pairs.count { $0.checksReceived > 0 }

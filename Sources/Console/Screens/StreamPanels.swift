@@ -152,7 +152,7 @@ extension ConsoleModel {
         on canvas: inout Canvas
     ) {
         // What the title speaks of, or how far it has come.
-        let end = ladder.last { $0.name == "first decoded frame" } ?? ladder.last
+        let end = ladder.furthest
         let frame = Frame(
             title: title,
             remark: end.map { [Span("\(Format.milliseconds($0.after)) ms", .strong)] } ?? [],

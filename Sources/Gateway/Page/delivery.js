@@ -72,7 +72,8 @@ export class Delivery {
   // What happens.
 
   /** The relay has admitted us (again). */
-  welcomed(policy, source) {
+  /** @param isNew the relay had not known this page, so nobody there has asked it for anything. */
+  welcomed(policy, source, isNew = false) {
     this.policy = policy;
     if (this.obstacle === unsignalled) {
       this.obstacle = null;
@@ -81,7 +82,7 @@ export class Delivery {
     this.sourceChanged(source);
     if (this.begunAt === null) {
       this.begin();
-    } else if (this.policy !== "auto") {
+    } else if (this.policy !== "auto" || (isNew && this.order)) {
       this.order = null;
       this.reconsider(this.setting());
     }

@@ -164,6 +164,7 @@ const signalling = new Signalling(
 const handlers = {
   welcome(message) {
     const isKnown = state.viewer === message.viewer;
+    const watchesUnderOtherName = !isKnown && delivery.hls.phase !== "off";
     const hadPeer = delivery.webrtc.phase !== "off";
     state.turnedAway = null;
     state.viewer = message.viewer;
@@ -172,10 +173,12 @@ const handlers = {
     state.ended = null;
     adoptSource(message.source);
     if (!Receiver.isSupported()) delivery.obstacle ??= "this browser has no WebRTC";
-    delivery.welcomed(message.policy, message.source);
+    delivery.welcomed(message.policy, message.source, !isKnown);
     // A relay that does not know us any more has no peer for us either, and an answer may have been lost.
     const isWanted = hadPeer && delivery.webrtc.phase !== "off";
     if (isWanted && (!isKnown || !receiver.isAnswered)) receiver.start(state.iceServers);
+    // Its playlists name the viewer we were.
+    if (watchesUnderOtherName && delivery.hls.phase !== "off") player.start(state.hlsURL);
     if (receiver.prepared) {
       // HLS it is.
       receiver.discard();
@@ -412,16 +415,16 @@ document.addEventListener("visibilitychange", () => {
 });
 for (const name of ["online", "pageshow"]) {
   addEventListener(name, ({ persisted }) => {
-    // A page that is shown for the first time has just begun.
+    // A page that is shown for the first time has just begun; one that was left has said goodbye, and begins anew.
     if (persisted === false) return;
+    if (persisted) return location.reload();
     signalling.hurry();
     delivery.circumstancesChanged();
   });
 }
 navigator.connection?.addEventListener?.("change", () => delivery.circumstancesChanged());
-addEventListener("pagehide", (event) => {
-  if (!event.persisted) signalling.end("the page was closed");
-});
+// Also where the browser keeps the page, in case somebody comes back to it: nobody watches until then.
+addEventListener("pagehide", () => signalling.end("the page was left"));
 
 // For tests and the curious; nothing in it can be changed.
 

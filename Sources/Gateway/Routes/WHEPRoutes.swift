@@ -119,8 +119,9 @@ struct WHEPRoutes: Sendable {
         _ request: Request,
         _ context: GatewayRequestContext
     ) async throws -> Response {
-        guard core.changes.allows(context.connection.remote),
-            core.sessions.allowsChange(of: viewer, within: core.configuration.limits.changesPerSession)
+        // The session first: what it may not do costs its neighbours at the same address nothing.
+        guard core.sessions.allowsChange(of: viewer, within: core.configuration.limits.changesPerSession),
+            core.changes.allows(context.connection.remote)
         else {
             throw Refusal(
                 .tooManyRequests,

@@ -21,6 +21,8 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     /// with its bytes unread would reset the connection, and take the reason from it (RFC 6455 §7.1.1).
     private static let lingering = TimeAmount.seconds(1)
     private static let lingeringBytes = 256 * 1024
+    /// Of a client's smallest frame (RFC 6455 §5.2).
+    private static let frameHeaderBytes = 6
 
     private let messageLimit: Int
     private let unreadLimit: TimeAmount
@@ -169,7 +171,7 @@ final class WebSocketMessageHandler: ChannelDuplexHandler {
     }
 
     private func discard(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
-        bytesAfterClose += frame.data.readableBytes
+        bytesAfterClose += Self.frameHeaderBytes + frame.data.readableBytes
         if frame.opcode == .connectionClose || bytesAfterClose > Self.lingeringBytes { context.close(promise: nil) }
     }
 

@@ -182,7 +182,15 @@ public final class MediaPlane: Sendable {
     func claim(_ path: FiveTuple, through ufrag: String) {
         state.withLock { $0.routes.claim(path, through: ufrag) }
         // Its connection may have closed while the check by which it was learned was on its way.
-        if path.transport == .tcp, connections[path] == nil { release([path], by: .client) }
+        if !isOpen(path) { release([path], by: .client) }
+    }
+
+    /// Whether there is still a way by `path`: the client's connection, or the allocation it is relayed by.
+    private func isOpen(_ path: FiveTuple) -> Bool {
+        if path.transport == .tcp { return connections[path] != nil }
+        guard RelayedAddress.contains(path.remote.ip) else { return true }
+        if case .closed = traversal.pass(path, packets: 0, bytes: 0) { return false }
+        return true
     }
 
     /// The client's connection has closed: what it carried leads nowhere any more.

@@ -68,7 +68,7 @@ extension RelayShard {
         attempt.loss = status.lossPercent
         attempt.bytes = status.bytesSent
         attempt.ladder = Self.steps(
-            Self.steps(of: status) + [("first decoded frame", viewer.peerFirstFrameAt)],
+            Self.steps(of: status) + [(ViewerSnapshot.LadderStep.firstDecodedFrame, viewer.peerFirstFrameAt)],
             since: status.ladder.offer
         )
         attempt.pairs = pairs(of: viewer, status, attempt: viewer.attempts, at: now)
@@ -152,14 +152,14 @@ extension RelayShard {
     func ladder(of viewer: Viewer, _ status: PeerStatus?) -> [ViewerSnapshot.LadderStep] {
         if viewer.delivery == .webrtc, let status {
             return Self.steps(
-                Self.steps(of: status) + [("first decoded frame", viewer.peerFirstFrameAt)],
+                Self.steps(of: status) + [(ViewerSnapshot.LadderStep.firstDecodedFrame, viewer.peerFirstFrameAt)],
                 since: status.ladder.offer
             )
         }
         return Self.steps(
             [
                 ("playlist", viewer.firstHLSPlaylistAt), ("first part", viewer.firstHLSMediaAt),
-                ("first decoded frame", viewer.firstHLSFrameAt),
+                (ViewerSnapshot.LadderStep.firstDecodedFrame, viewer.firstHLSFrameAt),
             ],
             since: viewer.hlsBegunAt ?? viewer.joinedAt
         )

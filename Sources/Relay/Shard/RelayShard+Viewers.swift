@@ -110,10 +110,12 @@ extension RelayShard {
             let begun = viewer.hlsBegunAt ?? viewer.joinedAt
             viewer.firstHLSFrameAt = viewer.firstFrameAt.flatMap { $0 >= begun ? $0 : nil } ?? now
         }
-        if let offeredAt = viewer.offeredAt, viewer.peer != nil, viewer.peerFirstFrameAt == nil,
-            let measured = report.peer?.firstFrameMilliseconds
+        // Before there was a packet, the page speaks of the session before.
+        if let offeredAt = viewer.offeredAt, viewer.peerFirstFrameAt == nil,
+            let measured = report.peer?.firstFrameMilliseconds, let firstRTP = viewer.peer?.status.ladder.firstRTP
         {
-            viewer.peerFirstFrameAt = min(offeredAt + .milliseconds(Int64(clampingMilliseconds: measured)), now)
+            let shown = offeredAt + .milliseconds(Int64(clampingMilliseconds: measured))
+            viewer.peerFirstFrameAt = max(min(shown, now), firstRTP)
         }
         if let playing = report.playing, playing != viewer.delivery {
             let reason = report.reason.flatMap { $0.isEmpty ? nil : ": \($0)" } ?? ""

@@ -190,6 +190,9 @@ public struct ViewerSnapshot: Codable, Sendable, Identifiable {
             self.name = name
             self.after = after
         }
+
+        /// What everything else is for, named as the last step of every ladder.
+        public static let firstDecodedFrame = "first decoded frame"
     }
 
     /// Creates a viewer snapshot that shows nothing but who it is.
@@ -429,5 +432,12 @@ public struct HLSSnapshot: Codable, Sendable, Identifiable {
         codecs = ""
         why = ""
         severity = .ok
+    }
+}
+
+extension [ViewerSnapshot.LadderStep] {
+    /// How far a start has come: to the first decoded frame, though another step may have come after it.
+    public var furthest: ViewerSnapshot.LadderStep? {
+        first { $0.name == ViewerSnapshot.LadderStep.firstDecodedFrame } ?? last
     }
 }

@@ -238,7 +238,7 @@ extension ControlCommand {
                     attempt.camera,
                     "\(attempt.client) \(attempt.remote)",
                     String(format: "%.1f s", attempt.duration),
-                    attempt.ladder.last?.name,
+                    attempt.ladder.furthest?.name,
                     "\(attempt.pairs.count)",
                     "\(attempt.pairs.count { $0.checksReceived > 0 })",
                     attempt.verdict.text + (attempt.repeats > 0 ? " (\(attempt.repeats + 1) times)" : "")

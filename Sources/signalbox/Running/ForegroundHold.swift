@@ -112,7 +112,10 @@ struct ForegroundHold {
         var settings: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for word in words + settings { free(word) } }
         var child: pid_t = 0
-        guard posix_spawn(&child, "/proc/self/exe", &files, &attributes, &words, &settings) == 0 else { return false }
+        // By its own name where it still has it, for that is what ps(1) shows.
+        let name = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        let program = access(name, X_OK) == 0 ? name : "/proc/self/exe"
+        guard posix_spawn(&child, program, &files, &attributes, &words, &settings) == 0 else { return false }
         relayProcess = child
         return true
     }

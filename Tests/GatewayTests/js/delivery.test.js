@@ -352,3 +352,17 @@ test("every sequence of events leaves something to wait for: a picture, an attem
     assert.notEqual(page.shown, null, `run ${run}`);
   }
 });
+
+test("a relay that does not know the page any more has not asked it for anything", () => {
+  const page = new Page();
+  page.webrtcFlows = page.hlsFlows = true;
+  page.join().pass(3000);
+  page.delivery.switched("hls", "asked by the operator");
+  page.pass(3000);
+  assert.equal(page.shown, "hls");
+  page.join().pass(3000);
+  assert.equal(page.shown, "hls", "the same relay's order stands");
+  page.delivery.welcomed("auto", { state: "live", codec: "H264", gopMilliseconds: 2000 }, true);
+  page.pass(8000);
+  assert.equal(page.shown, "webrtc");
+});
