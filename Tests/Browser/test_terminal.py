@@ -79,6 +79,12 @@ class Shell(Console):
             self.hang_up()
         super().close()
 
+    def interrupt(self) -> None:
+        """Types ^C, and waits for the prompt after it."""
+        self.display.reset()
+        self.press("\x03")
+        self.wait_for("ready>")
+
     def run(self, line: str, answer: str) -> None:
         """Types a command and waits for what it prints, which its own line must not contain."""
         self.display.reset()
@@ -118,16 +124,18 @@ def test_the_shell_has_its_prompt_back_and_the_relay_is_out_of_its_reach(start, 
     shell.wait_for(f"`kill {relay}` ends it")
     shell.run("echo left with $?", "left with 0")
     assert is_alive(relay), "the relay ended with its console"
-    # What is typed, run and stopped here is the shell's.
-    shell.press("\x03")
-    shell.run("sleep 60 | cat", "")
+    # What is typed, run and stopped here is the shell's. ^C and ^Z throw away what is typed ahead.
+    shell.interrupt()
+    shell.run("echo begun $((40 + 2)); sleep 60 | cat", "begun 42")
+    time.sleep(0.5)
     shell.press("\x1a")
     shell.wait_for("Stopped")
-    shell.run("kill %1; jobs -x echo job %1", "job")
-    shell.press("\x03")
-    before = shell.camera("clock")["uptime"]
+    time.sleep(0.5)
+    shell.run("kill %1; echo killed $((40 + 2))", "killed 42")
+    shell.interrupt()
+    before = shell.wait_for_camera("clock")["uptime"]
     time.sleep(1.2)
-    assert shell.camera("clock")["uptime"] >= before + 1, "the relay stands still"
+    assert shell.wait_for_camera("clock")["uptime"] >= before + 1, "the relay stands still"
     shell.hang_up()
     time.sleep(1)
     assert is_alive(relay), "the relay ended with the shell's terminal"

@@ -13,7 +13,7 @@ struct ChurnCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: "The WHEP URL, http.") var url: String
+    @Argument(help: "The WHEP URL.") var url: String
     @Option(help: "Checkpoints: numbers of sessions, comma-separated, ascending.") var checkpoints = "1000,10000"
     @Option(help: "Sessions open at the same time.") var concurrency = 8
 

@@ -10,20 +10,23 @@ final class HTTPExchange {
         var body: String
     }
 
-    /// An `http` URL.
+    /// An `http` or `https` URL.
     struct Target {
+        var isSecure: Bool
         var host: String
         var address: cbench_address
         var path: String
 
         init(_ url: String) throws(BenchError) {
-            guard url.hasPrefix("http://") else { throw BenchError("\(url) is no http:// URL") }
-            let rest = url.dropFirst(7)
+            isSecure = url.hasPrefix("https://")
+            guard isSecure || url.hasPrefix("http://") else { throw BenchError("\(url) is no http or https URL") }
+            let rest = url.dropFirst(isSecure ? 8 : 7)
             host = String(rest.prefix { $0 != "/" })
             path = String(rest.dropFirst(host.count))
             if path.isEmpty { path = "/" }
             let parts = host.split(separator: ":")
-            guard let name = parts.first, let port = parts.count > 1 ? UInt16(parts[1]) : 80 else {
+            guard let name = parts.first, let port = parts.count > 1 ? UInt16(parts[1]) : isSecure ? 443 : 80
+            else {
                 throw BenchError("\(url) names no host")
             }
             var ip: UInt32 = 0
@@ -34,8 +37,8 @@ final class HTTPExchange {
         /// Where a `Location` of this server leads.
         func resolving(_ location: String) -> Target {
             var target = self
-            if location.hasPrefix("http://") {
-                target.path = String(location.dropFirst(7).drop { $0 != "/" })
+            if let scheme = location.firstRange(of: "://") {
+                target.path = String(location[scheme.upperBound...].drop { $0 != "/" })
             } else if location.hasPrefix("/") {
                 target.path = location
             } else {
@@ -46,7 +49,7 @@ final class HTTPExchange {
     }
 
     private let poller: Poller
-    private let fd: Int32
+    private let connection: HTTPConnection
     private let completion: (Response?) -> Void
     private var output: [UInt8]
     private var input: [UInt8] = []
@@ -65,29 +68,36 @@ final class HTTPExchange {
         var head = ["\(method) \(target.path) HTTP/1.1", "Host: \(target.host)", "Connection: close"]
         if !body.isEmpty { head += ["Content-Type: application/sdp", "Content-Length: \(body.utf8.count)"] }
         output = Array((head.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8)
-        fd = try BenchError.check(cbench_tcp_connect(target.address), "connecting to \(target.host)")
-        poller.watch(fd, CBENCH_WRITABLE) { [self] in advance($0) }
+        connection = try HTTPConnection(to: target)
+        watch(CBENCH_WRITABLE)
     }
 
-    private func advance(_ ready: UInt32) {
-        if ready & CBENCH_WRITABLE != 0, !output.isEmpty {
-            let sent = cbench_send(fd, output, output.count)
-            guard sent >= 0 else { return finish(nil) }
-            output.removeFirst(Int(sent))
-            if output.isEmpty { poller.watch(fd, CBENCH_READABLE) { [self] in advance($0) } }
+    private func watch(_ interest: UInt32) { poller.watch(connection.fd, interest) { [self] _ in advance() } }
+
+    private func advance() {
+        while !output.isEmpty {
+            switch connection.send(output) {
+            case .done(let count): output.removeFirst(count)
+            case .waits(let interest): return watch(interest)
+            case .over: return finish(nil)
+            }
         }
-        guard ready & CBENCH_READABLE != 0, !isDone else { return }
         var buffer = [UInt8](repeating: 0, count: 16_384)
-        let count = cbench_read(fd, &buffer, buffer.count)
-        if count > 0 { input += buffer[..<Int(count)] }
-        if let response = parse(isEnd: count == 0) { return finish(response) }
-        if count <= 0 { finish(nil) }
+        while !isDone {
+            switch connection.receive(&buffer) {
+            case .done(let count):
+                input += buffer[..<count]
+                if let response = parse(isEnd: false) { return finish(response) }
+            case .waits(let interest): return watch(interest)
+            case .over: return finish(parse(isEnd: true))
+            }
+        }
     }
 
     private func finish(_ response: Response?) {
         guard !isDone else { return }
         isDone = true
-        poller.close(fd)
+        poller.close(connection.fd)
         completion(response)
     }
 

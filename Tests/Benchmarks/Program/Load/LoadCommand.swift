@@ -13,7 +13,7 @@ struct LoadCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: "The WHEP URL, http.") var url: String
+    @Argument(help: "The WHEP URL.") var url: String
     @Option(help: "How many viewers.") var viewers = 1
     @Option(help: "Milliseconds between two joins.") var interval = 20
     @Option(help: "Viewers that decrypt everything, for latency.") var probes = 20
